@@ -1,0 +1,33 @@
+package credential
+
+import (
+	"encoding/json"
+	"time"
+
+	"github.com/tokenry/tokenry/registry"
+)
+
+// Identity is what a verified credential says: whose it is, in the words of
+// its issuer, and which agent it is bound to if it speaks of a workload.
+type Identity struct {
+	Issuer    registry.IssuerName // the trusted issuer that signed it; empty for a self-issued assertion
+	IssuerURL string              // its exact `iss`, or "spiffe://<trust domain>"
+	Subject   string              // `sub`, byte for byte
+	Tokens    registry.Tokens     // workload or user
+	Agent     registry.AgentName  // workload: the agent that the binding names
+	Binding   string              // workload: the name of that binding
+	SPIFFEID  string              // set when the credential is an SVID
+
+	Claims   map[string]any // the claims as CEL sees them: string, bool, int64, float64, []any, map[string]any
+	Expires  time.Time
+	IssuedAt time.Time // zero when the credential has no `iat`
+	KeyID    string    // `kid` that verified it
+	Alg      string
+
+	Scope    []string        // of a user's token; nil when it has no `scope`
+	MayAct   map[string]any  // RFC 8693, Section 4.4; nil = absent
+	Txn      string          // `txn`, when present
+	AuthTime json.RawMessage // copied unchanged: RFC 9068, Section 2.2.1
+	ACR      string
+	AMR      []string
+}

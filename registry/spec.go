@@ -1,0 +1,221 @@
+package registry
+
+import (
+	"encoding/json"
+	"time"
+)
+
+// Kind names one of the five nouns.
+type Kind string
+
+// The kinds, in the order in which `apply` writes them.
+const (
+	KindTrustedIssuer  Kind = "TrustedIssuer"
+	KindResource       Kind = "Resource"
+	KindBlueprint      Kind = "Blueprint"
+	KindAgent          Kind = "Agent"
+	KindDelegationRule Kind = "DelegationRule"
+)
+
+// Names of the nouns; one type each, so that two cannot be swapped.
+type (
+	IssuerName    string
+	ResourceName  string
+	BlueprintName string
+	AgentName     string
+	RuleName      string
+)
+
+// State is what an operator has done to an object. It is no part of the spec:
+// `apply` never changes it.
+type State string
+
+// States. Only active objects take part in a decision.
+const (
+	Active      State = "active"
+	Disabled    State = "disabled"
+	Quarantined State = "quarantined" // agents only
+)
+
+// Duration is a time.Duration whose text form is "5m", "1h30m", "720h".
+type Duration time.Duration
+
+// TrustedIssuer says whose credentials are accepted (kind TrustedIssuer).
+type TrustedIssuer struct {
+	Type          IssuerType      `json:"type"`
+	Tokens        Tokens          `json:"tokens,omitempty"`      // empty = workload for spiffe and kubernetes, user for oidc
+	TrustDomain   string          `json:"trustDomain,omitempty"` // spiffe
+	Issuer        string          `json:"issuer,omitempty"`      // oidc, kubernetes: the exact `iss`
+	Keys          KeySource       `json:"keys"`
+	CAFile        string          `json:"caFile,omitempty"`     // PEM; TLS trust for fetching the keys
+	Audiences     []string        `json:"audiences,omitempty"`  // what `aud` must hold; empty = our own issuer
+	TokenTypes    []string        `json:"tokenTypes,omitempty"` // id_token, access_token, jwt; empty = jwt
+	AssertsActors bool            `json:"assertsActors,omitempty"`
+	TokenReview   json.RawMessage `json:"tokenReview,omitempty"`
+	Mode          Mode            `json:"mode,omitempty"`        // empty = enforce
+	Algorithms    []string        `json:"algorithms,omitempty"`  // empty = ES256, RS256
+	MaxTokenAge   Duration        `json:"maxTokenAge,omitempty"` // longest exp-iat and age accepted; empty = 1h
+}
+
+// IssuerType is the family of a trusted issuer.
+type IssuerType string
+
+// Issuer types.
+const (
+	SPIFFE     IssuerType = "spiffe"
+	Kubernetes IssuerType = "kubernetes"
+	OIDC       IssuerType = "oidc"
+)
+
+// Tokens says whether an issuer speaks of workloads or of users; never both.
+type Tokens string
+
+// Kinds of token subject.
+const (
+	WorkloadTokens Tokens = "workload"
+	UserTokens     Tokens = "user"
+)
+
+// Mode is enforce, or shadow (records only, never admits).
+type Mode string
+
+// Modes.
+const (
+	Enforce Mode = "enforce"
+	Shadow  Mode = "shadow"
+)
+
+// KeySource says where an issuer's keys come from; exactly one is set.
+type KeySource struct {
+	BundleURL        string          `json:"bundleUrl,omitempty"`
+	BundleProfile    string          `json:"bundleProfile,omitempty"` // empty = https_web
+	EndpointSPIFFEID string          `json:"endpointSpiffeId,omitempty"`
+	BundleFile       string          `json:"bundleFile,omitempty"`
+	WorkloadAPI      string          `json:"workloadApi,omitempty"`
+	JWKSURL          string          `json:"jwksUrl,omitempty"`
+	Discovery        bool            `json:"discovery,omitempty"`
+	JWKS             json.RawMessage `json:"jwks,omitempty"` // inline JWK set: {"keys":[…]}
+	JWKSFile         string          `json:"jwksFile,omitempty"`
+}
+
+// Resource is an API or resource agent that tokens are for (kind Resource).
+type Resource struct {
+	Identifier           string          `json:"identifier"` // the `aud`: an absolute URI without fragment
+	Scopes               []Scope         `json:"scopes,omitempty"`
+	Agents               []string        `json:"agents,omitempty"` // agents or blueprints that are this resource
+	MaxTTL               Duration        `json:"maxTtl,omitempty"`
+	Binding              string          `json:"binding,omitempty"` // none | dpop | mtls | any; empty = none
+	SigningAlgorithm     string          `json:"signingAlgorithm,omitempty"`
+	AuthorizationDetails json.RawMessage `json:"authorizationDetails,omitempty"`
+}
+
+// Scope is one permission that a resource understands (RFC 6749, Section 3.3).
+type Scope struct {
+	Name        string `json:"name"`
+	Description string `json:"description,omitempty"`
+	Risk        Risk   `json:"risk,omitempty"` // empty = low
+}
+
+// Risk of a scope.
+type Risk string
+
+// Risks. A high-risk scope is granted only with an approval.
+const (
+	LowRisk  Risk = "low"
+	HighRisk Risk = "high"
+)
+
+// Access is a resource and the scopes at it. In a Blueprint it is a ceiling,
+// in an Agent a narrower one, in a DelegationRule what may be delegated.
+type Access struct {
+	Name   ResourceName `json:"name"`
+	Scopes []string     `json:"scopes"`
+}
+
+// Blueprint is the template that agents are made from (kind Blueprint).
+type Blueprint struct {
+	Resources          []Access        `json:"resources,omitempty"`
+	DefaultResource    ResourceName    `json:"defaultResource,omitempty"`
+	MaxTTL             Duration        `json:"maxTtl,omitempty"`
+	MaxDelegationDepth *int            `json:"maxDelegationDepth,omitempty"` // nil = tokens.max_delegation_depth
+	Rate               string          `json:"rate,omitempty"`
+	ClientAuth         []ClientAuth    `json:"clientAuth,omitempty"` // empty = federated
+	Grants             []string        `json:"grants,omitempty"`     // client_credentials, token_exchange; empty = both
+	Credentials        json.RawMessage `json:"credentials,omitempty"`
+	Binding            string          `json:"binding,omitempty"`
+	Refresh            json.RawMessage `json:"refresh,omitempty"`
+	Quotas             json.RawMessage `json:"quotas,omitempty"`
+	Approval           json.RawMessage `json:"approval,omitempty"`
+}
+
+// ClientAuth is a way in which agents of a blueprint may authenticate.
+type ClientAuth string
+
+// Client authentication methods. A secret is possible only by this opt-in.
+const (
+	FederatedAuth     ClientAuth = "federated"
+	PrivateKeyJWTAuth ClientAuth = "private_key_jwt"
+	TLSAuth           ClientAuth = "tls"
+	SecretAuth        ClientAuth = "secret"
+)
+
+// Agent is one registered identity (kind Agent).
+type Agent struct {
+	Blueprint   BlueprintName   `json:"blueprint"`
+	Owner       string          `json:"owner"`
+	Sponsor     string          `json:"sponsor"`
+	Credentials []Credential    `json:"credentials,omitempty"`
+	Resources   []Access        `json:"resources,omitempty"` // nil = the blueprint's ceiling
+	MaxTTL      Duration        `json:"maxTtl,omitempty"`
+	JWKS        json.RawMessage `json:"jwks,omitempty"` // keys of private_key_jwt
+	JWKSURL     string          `json:"jwksUrl,omitempty"`
+	TLS         json.RawMessage `json:"tls,omitempty"`
+	ExpiresAt   *time.Time      `json:"expiresAt,omitempty"`
+	Card        json.RawMessage `json:"card,omitempty"`
+}
+
+// Credential is a federated credential (binding): from a trusted issuer's
+// subject to this agent.
+type Credential struct {
+	Name      string            `json:"name"`
+	Issuer    IssuerName        `json:"issuer"`
+	Subject   SubjectMatch      `json:"subject"`
+	Audience  string            `json:"audience,omitempty"`  // narrower than the issuer's audiences
+	Condition string            `json:"condition,omitempty"` // CEL over `claims`; must be true
+	Claims    map[string]string `json:"claims,omitempty"`
+	Labels    map[string]string `json:"labels,omitempty"`
+	Mode      Mode              `json:"mode,omitempty"`
+}
+
+// SubjectMatch matches the `sub` of a credential.
+type SubjectMatch struct {
+	Exact  string `json:"exact,omitempty"`
+	Prefix string `json:"prefix,omitempty"`
+	Glob   string `json:"glob,omitempty"`
+}
+
+// DelegationRule is an edge: actors may act for subjects (kind DelegationRule).
+type DelegationRule struct {
+	Subjects  Subjects        `json:"subjects"`
+	Actors    Actors          `json:"actors"`
+	Resources []Access        `json:"resources"`
+	MaxDepth  *int            `json:"maxDepth,omitempty"` // nil = the blueprint's and the server's limit
+	MaxTTL    Duration        `json:"maxTtl,omitempty"`
+	Brokered  bool            `json:"brokered,omitempty"`
+	Approval  json.RawMessage `json:"approval,omitempty"`
+	Mode      Mode            `json:"mode,omitempty"`
+}
+
+// Subjects says for whom: users of an issuer, or other agents.
+type Subjects struct {
+	Issuer     IssuerName      `json:"issuer,omitempty"`
+	Condition  string          `json:"condition,omitempty"` // CEL over `claims` of the user's token
+	Agents     []AgentName     `json:"agents,omitempty"`
+	Blueprints []BlueprintName `json:"blueprints,omitempty"`
+}
+
+// Actors says who may act.
+type Actors struct {
+	Agents     []AgentName     `json:"agents,omitempty"`
+	Blueprints []BlueprintName `json:"blueprints,omitempty"`
+}
