@@ -30,4 +30,6 @@ type Identity struct {
 	AuthTime json.RawMessage // copied unchanged: RFC 9068, Section 2.2.1
 	ACR      string
 	AMR      []string
+
+	Checks []Check // what was checked, in order; all of them passed
 }

@@ -1,0 +1,115 @@
+package credential
+
+import (
+	"errors"
+	"slices"
+
+	"github.com/tokenry/tokenry/jose"
+	"github.com/tokenry/tokenry/registry"
+)
+
+// ErrUnavailable is inside the error when the keys of an issuer cannot be had
+// or are too old to be trusted: the credential is neither good nor bad, and
+// the request is answered with 503.
+var ErrUnavailable = errors.New("the issuer's keys are unavailable")
+
+// Fault is why a credential was refused. Every error that this package returns
+// is a *Fault.
+type Fault struct {
+	// Name is from Faults. It is the second half of a reason code:
+	// "expired" becomes subject_token.expired, actor_token.expired or
+	// client_auth.expired.
+	Name string
+
+	Shown  string // what the credential says; for explain only; never token text; at most 256 bytes
+	Wanted string // what would have been accepted; as above
+
+	Issuer registry.IssuerName // the trusted issuer that the credential was routed to; empty = none
+	Tokens registry.Tokens     // what that issuer speaks of; empty = it was routed to none
+	Agent  registry.AgentName  // the agent that it names or is bound to, once that is verified
+
+	Checks []Check // in order; the last one failed
+	Err    error   // the cause, when another package found the fault
+}
+
+// Error names the fault and never what was shown: it may reach a log.
+func (f *Fault) Error() string {
+	if f.Err != nil {
+		return "credential refused: " + f.Name + ": " + f.Err.Error()
+	}
+	return "credential refused: " + f.Name
+}
+
+// Unwrap returns the cause.
+func (f *Fault) Unwrap() error { return f.Err }
+
+// Check is one step of a verification, for the trace of a decision.
+type Check struct {
+	Name   string // a Check… constant
+	OK     bool
+	Shown  string
+	Wanted string
+}
+
+// Names of the checks, in the order in which they are made.
+const (
+	CheckForm      = "form"      // one strict compact JWS with strict JSON inside
+	CheckIssuer    = "issuer"    // it names a trusted issuer that is enabled
+	CheckType      = "type"      // it is the kind of token that this position takes
+	CheckSignature = "signature" // a key of that issuer, and of no other, made it
+	CheckAudience  = "audience"  // it was made for us
+	CheckTimes     = "times"     // it is valid now and was not made to live too long
+	CheckClaims    = "claims"    // what it says has the right shape and does not contradict itself
+	CheckMethod    = "method"    // the blueprint lets its agents authenticate in this way
+	CheckBinding   = "binding"   // a workload's subject is bound to an agent
+	CheckCondition = "condition" // the binding's condition holds
+)
+
+// Names of the faults that this package finds itself; package jose finds the
+// rest.
+const (
+	FaultUnavailable     = "keys_unavailable"
+	FaultIssuerUnknown   = "issuer_unknown"
+	FaultIssuerMissing   = "issuer_missing"
+	FaultIssuerDisabled  = "issuer_disabled"
+	FaultType            = "type"
+	FaultSubject         = "sub"
+	FaultSPIFFEID        = "spiffe_id"
+	FaultAudience        = "aud"
+	FaultAudienceMissing = "aud_missing"
+	FaultAudienceMany    = "aud_multiple"
+	FaultExpMissing      = "exp_missing"
+	FaultExpired         = "expired"
+	FaultNotYetValid     = "not_yet_valid"
+	FaultIssuedMissing   = "iat_missing"
+	FaultIssuedFuture    = "iat_future"
+	FaultLifetime        = "lifetime"
+	FaultClaimConflict   = "claim_conflict"
+	FaultScopeType       = "scope_type"
+	FaultActUntrusted    = "act_untrusted"
+	FaultConfirmation    = "cnf"
+	FaultNoBinding       = "no_binding"
+	FaultClientUnknown   = "unknown" // client_auth only
+	FaultIssuerSubject   = "iss_sub" // client_auth only
+	FaultMethod          = "method"  // client_auth only
+	FaultKeys            = "key"     // client_auth only: the agent has no usable key
+	FaultIDMissing       = "jti_missing"
+	FaultIDMalformed     = "jti_malformed"
+)
+
+// Faults lists every name that a Fault can have, sorted: those of package jose
+// and those of this package.
+func Faults() []string {
+	names := []string{
+		FaultUnavailable, FaultIssuerUnknown, FaultIssuerMissing, FaultIssuerDisabled, FaultType, FaultSubject,
+		FaultSPIFFEID, FaultAudience, FaultAudienceMissing, FaultAudienceMany, FaultExpMissing, FaultExpired,
+		FaultNotYetValid, FaultIssuedMissing, FaultIssuedFuture, FaultLifetime, FaultClaimConflict, FaultScopeType,
+		FaultActUntrusted, FaultConfirmation, FaultNoBinding, FaultClientUnknown, FaultIssuerSubject, FaultMethod,
+		FaultKeys, FaultIDMissing, FaultIDMalformed,
+	}
+	for _, f := range jose.Faults() {
+		names = append(names, string(f))
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
