@@ -1,0 +1,110 @@
+// Package api holds the words of the admin API: what its requests and answers
+// look like on the wire, the committed openapi.yaml, and a client. The routes
+// are served by server/admin; what an object means is in package registry.
+package api
+
+import (
+	"encoding/json"
+	"time"
+
+	"github.com/tokenry/tokenry/registry"
+)
+
+// Version is the apiVersion of every object.
+const Version = "tokenry/v1"
+
+// Prefix is the path under which the admin listener serves the API.
+const Prefix = "/api/v1"
+
+// Object is one declared noun, as in a manifest, and what the server adds.
+type Object struct {
+	APIVersion string          `json:"apiVersion,omitempty" doc:"Always tokenry/v1; may be left out in requests."`
+	Kind       registry.Kind   `json:"kind,omitempty" doc:"May be left out where the path already says it."`
+	Metadata   Metadata        `json:"metadata"`
+	Spec       json.RawMessage `json:"spec"`
+	Status     *Status         `json:"status,omitempty" readOnly:"true" doc:"Set by the server; refused in requests."`
+}
+
+// Metadata names an object.
+type Metadata struct {
+	Name   string            `json:"name" maxLength:"63" doc:"Unique within the kind and never changed."`
+	Labels map[string]string `json:"labels,omitempty" doc:"Free text for people and tools; no decision reads it."`
+}
+
+// Status is what the server knows about an object. No request can set it.
+type Status struct {
+	ID      string         `json:"id" doc:"Never used again, not even for an object of the same name."`
+	State   registry.State `json:"state" enum:"active,disabled,quarantined"`
+	Version int            `json:"version" doc:"1 at creation, one more at each change of spec or labels."`
+	Created time.Time      `json:"created"`
+	Updated time.Time      `json:"updated"`
+	Secret  bool           `json:"secret,omitempty" doc:"The agent has a client secret. It is never shown again."`
+}
+
+// ObjectList is one page of objects in the order of their names.
+type ObjectList struct {
+	Items      []Object `json:"items"`
+	NextCursor string   `json:"next_cursor,omitempty" doc:"Give it as cursor to read on; absent on the last page."`
+}
+
+// kinds holds the kinds and their place in URLs, in the order in which they
+// are applied.
+var kinds = [...]struct {
+	kind       registry.Kind
+	collection string
+}{
+	{registry.KindTrustedIssuer, "trusted-issuers"},
+	{registry.KindResource, "resources"},
+	{registry.KindBlueprint, "blueprints"},
+	{registry.KindAgent, "agents"},
+	{registry.KindDelegationRule, "delegation-rules"},
+}
+
+// Kinds lists the kinds in the order in which they are applied.
+func Kinds() []registry.Kind {
+	list := make([]registry.Kind, len(kinds))
+	for i, k := range kinds {
+		list[i] = k.kind
+	}
+	return list
+}
+
+// Collection is the plural noun of kind in URLs, "trusted-issuers"; empty when
+// there is no such kind.
+func Collection(kind registry.Kind) string {
+	for _, k := range kinds {
+		if k.kind == kind {
+			return k.collection
+		}
+	}
+	return ""
+}
+
+// StateChange is the body of the actions :disable and :enable; it may be left
+// out.
+type StateChange struct {
+	Reason string `json:"reason,omitempty" maxLength:"256" doc:"For the audit trail."`
+}
+
+// Secret is the answer of :rotate-secret, the only time that a secret is seen.
+type Secret struct {
+	ClientID string `json:"clientId"`
+	Secret   string `json:"secret" doc:"256 random bits, base64url. Only its SHA-256 is kept."`
+}
+
+// FederatedCredential is one binding, of whatever agent.
+type FederatedCredential struct {
+	Agent     string                `json:"agent"`
+	Name      string                `json:"name"`
+	Issuer    string                `json:"issuer"`
+	Subject   registry.SubjectMatch `json:"subject"`
+	Audience  string                `json:"audience,omitempty"`
+	Condition string                `json:"condition,omitempty" doc:"CEL over claims."`
+}
+
+// FederatedCredentialList is one page of bindings; a page holds the bindings of
+// up to limit agents.
+type FederatedCredentialList struct {
+	Items      []FederatedCredential `json:"items"`
+	NextCursor string                `json:"next_cursor,omitempty"`
+}
