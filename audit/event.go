@@ -66,3 +66,15 @@ type ReplayKey struct {
 func NewReplayKey(space, value string, expires time.Time) ReplayKey {
 	return ReplayKey{Space: space, Hash: sha256.Sum256([]byte(value)), Expires: expires}
 }
+
+// Size is about the number of bytes that the event takes in a row: its text
+// and its detail, and for each replay key the space, the hash and the time.
+func (e *Event) Size() int {
+	const fixed = 3 * 8 // time, change, count
+	n := fixed + len(e.ID) + len(e.Kind) + len(e.Reason) + len(e.Actor) + len(e.Subject) + len(e.Target) +
+		len(e.JTI) + len(e.Parent) + len(e.Root) + len(e.Txn) + len(e.Detail) + len(e.ReplayReason)
+	for i := range e.Replay {
+		n += len(e.Replay[i].Space) + len(e.Replay[i].Hash) + 8
+	}
+	return n
+}
