@@ -65,10 +65,13 @@ const (
 	CheckCondition = "condition" // the binding's condition holds
 )
 
+// FaultUnavailable is the one fault that is not the credential's: ErrUnavailable
+// is inside. It is not among Faults; its reason is issuer.unavailable.
+const FaultUnavailable = "keys_unavailable"
+
 // Names of the faults that this package finds itself; package jose finds the
 // rest.
 const (
-	FaultUnavailable     = "keys_unavailable"
 	FaultIssuerUnknown   = "issuer_unknown"
 	FaultIssuerMissing   = "issuer_missing"
 	FaultIssuerDisabled  = "issuer_disabled"
@@ -78,7 +81,7 @@ const (
 	FaultAudience        = "aud"
 	FaultAudienceMissing = "aud_missing"
 	FaultAudienceMany    = "aud_multiple"
-	FaultExpMissing      = "exp_missing"
+	FaultExpiryMissing   = "exp_missing"
 	FaultExpired         = "expired"
 	FaultNotYetValid     = "not_yet_valid"
 	FaultIssuedMissing   = "iat_missing"
@@ -89,23 +92,23 @@ const (
 	FaultActUntrusted    = "act_untrusted"
 	FaultConfirmation    = "cnf"
 	FaultNoBinding       = "no_binding"
-	FaultClientUnknown   = "unknown" // client_auth only
-	FaultIssuerSubject   = "iss_sub" // client_auth only
-	FaultMethod          = "method"  // client_auth only
-	FaultKeys            = "key"     // client_auth only: the agent has no usable key
-	FaultIDMissing       = "jti_missing"
-	FaultIDMalformed     = "jti_malformed"
+	FaultCondition       = "condition"
+	FaultMethod          = "method"        // assertions only, as are those below
+	FaultUnknown         = "unknown"       // names no agent
+	FaultIssuerSubject   = "iss_sub"       // self-issued: iss and sub differ
+	FaultIDMissing       = "jti_missing"   // self-issued: no jti
+	FaultIDMalformed     = "jti_malformed" // self-issued: jti is empty, too long or no string
 )
 
 // Faults lists every name that a Fault can have, sorted: those of package jose
 // and those of this package.
 func Faults() []string {
 	names := []string{
-		FaultUnavailable, FaultIssuerUnknown, FaultIssuerMissing, FaultIssuerDisabled, FaultType, FaultSubject,
-		FaultSPIFFEID, FaultAudience, FaultAudienceMissing, FaultAudienceMany, FaultExpMissing, FaultExpired,
-		FaultNotYetValid, FaultIssuedMissing, FaultIssuedFuture, FaultLifetime, FaultClaimConflict, FaultScopeType,
-		FaultActUntrusted, FaultConfirmation, FaultNoBinding, FaultClientUnknown, FaultIssuerSubject, FaultMethod,
-		FaultKeys, FaultIDMissing, FaultIDMalformed,
+		FaultIssuerUnknown, FaultIssuerMissing, FaultIssuerDisabled, FaultType, FaultSubject, FaultSPIFFEID,
+		FaultAudience, FaultAudienceMissing, FaultAudienceMany, FaultExpiryMissing, FaultExpired, FaultNotYetValid,
+		FaultIssuedMissing, FaultIssuedFuture, FaultLifetime, FaultClaimConflict, FaultScopeType, FaultActUntrusted,
+		FaultConfirmation, FaultNoBinding, FaultCondition, FaultMethod, FaultUnknown, FaultIssuerSubject,
+		FaultIDMissing, FaultIDMalformed,
 	}
 	for _, f := range jose.Faults() {
 		names = append(names, string(f))

@@ -27,20 +27,21 @@ type Config struct {
 	Skew time.Duration    // how far another clock may be ahead of ours; 0 = 30 s
 	Now  func() time.Time // nil = time.Now
 
-	// Report hears of keys that were skipped and fetches that failed; nil =
-	// nobody does. It is called from a fetch, never while a request waits.
+	// Report hears of an issuer's keys that were skipped and of fetches that
+	// failed; nil = nobody does.
 	Report func(registry.IssuerName, error)
 }
 
 // Verifier verifies credentials. It is safe for concurrent use.
 type Verifier struct {
-	issuer string
-	model  *registry.Model
-	skew   time.Duration
-	now    func() time.Time
+	config  Config
+	model   *registry.Model
+	sources *sources
+	agents  *agentKeys
 }
 
-// New returns a Verifier.
+// New returns a Verifier. It fetches nothing: the keys of an issuer are fetched
+// when its first credential comes.
 func New(c Config) (*Verifier, error) {
 	switch {
 	case c.Issuer == "":
@@ -58,35 +59,50 @@ func New(c Config) (*Verifier, error) {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	return &Verifier{issuer: c.Issuer, model: c.Model, skew: c.Skew, now: c.Now}, nil
+	return &Verifier{
+		config:  c,
+		model:   c.Model,
+		sources: &sources{open: c.openSet, sets: make(map[string]source)},
+		agents:  &agentKeys{sets: make(map[string]agentSet)},
+	}, nil
 }
 
-// Assertion is a verified client assertion (RFC 7521, Section 4.2).
-type Assertion struct {
-	Identity
+// Token type URIs of foreign tokens: RFC 8693, Section 3. A foreign token is
+// never an access_token, which means one that this server issued.
+const (
+	jwtType     = "urn:ietf:params:oauth:token-type:jwt"
+	idTokenType = "urn:ietf:params:oauth:token-type:id_token"
+)
 
-	// Replay is the value that this assertion spends. It is nil for a platform's
-	// credential, which is reusable until it expires: SPIRE and the kubelet hand
-	// out the same token many times.
-	Replay *ReplayKeyInput
-}
-
-// ReplayKeyInput is what a replay key is made of.
-type ReplayKeyInput struct {
-	Space   string // "assertion:<agent id>": no client can burn the value of another
-	JTI     string
-	Expires time.Time // when the key may be forgotten: exp and twice the skew
-}
+// Client assertion types.
+const (
+	bearerAssertion = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer" // RFC 7523, Section 2.2
+	spiffeAssertion = "urn:ietf:params:oauth:client-assertion-type:jwt-spiffe" // draft-ietf-oauth-spiffe-client-auth-02
+)
 
 // Subject verifies a subject_token or an actor_token of a foreign issuer
 // (RFC 8693, Section 2.1). typ is the token type URI of its *_token_type
 // parameter. The error is always a *Fault.
 func (v *Verifier) Subject(ctx context.Context, raw, typ string) (*Identity, error) {
-	return nil, &Fault{Name: FaultType}
-}
-
-// Assertion verifies a client_assertion; kind is its client_assertion_type.
-// The error is always a *Fault.
-func (v *Verifier) Assertion(ctx context.Context, raw, kind string) (*Assertion, error) {
-	return nil, &Fault{Name: FaultType}
+	e, err := v.read(raw, asSubject)
+	if err != nil {
+		return nil, err
+	}
+	if err := e.route(); err != nil {
+		return nil, err
+	}
+	switch e.issuer.Spec.Type {
+	case registry.SPIFFE:
+		err = e.svid(ctx, typ)
+	case registry.Kubernetes:
+		err = e.serviceAccount(ctx, typ)
+	case registry.OIDC:
+		err = e.oidc(ctx, typ)
+	default:
+		err = e.fail(CheckIssuer, FaultIssuerUnknown, string(e.issuer.Spec.Type), "spiffe, kubernetes or oidc")
+	}
+	if err != nil {
+		return nil, err
+	}
+	return e.done(), nil
 }

@@ -1,0 +1,94 @@
+package credential
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"github.com/tokenry/tokenry/registry"
+)
+
+// oidc verifies a JWT of an OpenID provider: of a user, or of a workload (a CI
+// job, a cloud function).
+func (e *exam) oidc(ctx context.Context, typ string) error {
+	if err := e.tokenType(typ); err != nil {
+		return err
+	}
+	// A cluster must be registered as one: here its tokens would escape the
+	// rules of kubernetes.go.
+	if _, ok := e.claims[kubernetesClaim]; ok {
+		return e.fail(CheckType, FaultType, kubernetesClaim, "an issuer of type kubernetes")
+	}
+	if sub, _ := e.claims["sub"].(string); strings.HasPrefix(sub, serviceAccountPrefix) {
+		return e.fail(CheckType, FaultNoBinding, sub, "a service account only from its cluster")
+	}
+	// Logout tokens and security events look like ID tokens when their typ is
+	// missing: OpenID Connect Back-Channel Logout 1.0, Section 2.4.
+	if _, ok := e.claims["events"]; ok {
+		return e.fail(CheckType, FaultType, "events", "a token that is no event")
+	}
+	e.pass(CheckType, e.token.Typ, "")
+	if e.identity.Tokens == registry.WorkloadTokens {
+		return e.workload(ctx)
+	}
+	return e.user(ctx)
+}
+
+// tokenType checks the token type URI against the issuer's tokenTypes and the
+// token's own typ, so that a token made for one purpose cannot serve another
+// (RFC 8725, Section 3.11).
+func (e *exam) tokenType(uri string) error {
+	spec := e.issuer.Spec
+	kind := "jwt"
+	switch {
+	case e.position == asAssertion:
+		if !isTyp(e.token.Typ, "jwt") && !isTyp(e.token.Typ, "client-authentication+jwt") {
+			return e.wrongTyp("JWT or client-authentication+jwt")
+		}
+		return nil // tokenTypes speaks of subject tokens
+	case uri == jwtType && isTyp(e.token.Typ, "at+jwt") && e.token.Typ != "":
+		kind = "access_token" // RFC 9068, Section 2.1
+	case uri == jwtType && isTyp(e.token.Typ, "jwt"):
+	case uri == idTokenType && isTyp(e.token.Typ, "jwt"):
+		kind = "id_token"
+	case uri == jwtType || uri == idTokenType:
+		return e.wrongTyp("JWT")
+	default: // RFC 8693, Section 3: an access_token is one of ours
+		return e.fail(CheckType, FaultType, uri, jwtType)
+	}
+	accepted := spec.TokenTypes
+	if len(accepted) == 0 {
+		accepted = []string{"jwt"}
+	}
+	if !slices.Contains(accepted, kind) {
+		return e.fail(CheckType, FaultType, kind, list(accepted))
+	}
+	if kind == "id_token" && e.identity.Tokens != registry.UserTokens {
+		return e.fail(CheckType, FaultType, kind, "jwt")
+	}
+	return nil
+}
+
+// user verifies a user's token.
+func (e *exam) user(ctx context.Context) error {
+	if err := e.signature(ctx); err != nil {
+		return err
+	}
+	if err := e.userAudience(); err != nil {
+		return err
+	}
+	if err := e.times(maxAge(e.issuer.Spec), false); err != nil {
+		return err
+	}
+	if err := e.subject(); err != nil {
+		return err
+	}
+	if err := e.shape(); err != nil {
+		return err
+	}
+	if err := e.session(); err != nil {
+		return err
+	}
+	e.pass(CheckClaims, "", "")
+	return nil
+}
