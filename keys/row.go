@@ -32,6 +32,9 @@ var (
 	// ErrNoKey: no key may sign now. The answer to a client is a 503.
 	ErrNoKey = errors.New("no active signing key")
 
+	// ErrRevoked: the key of a token was revoked, and the token with it.
+	ErrRevoked = errors.New("the signing key was revoked")
+
 	// ErrRaced is returned by Config.Insert when another replica was faster.
 	ErrRaced = errors.New("another replica inserted a signing key")
 
