@@ -1,53 +1,173 @@
 package registry
 
 import (
+	"cmp"
 	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
+	"weak"
+
+	"github.com/tokenry/tokenry/condition"
 )
 
 // ModelConfig says what a Model works with.
 type ModelConfig struct {
 	// Fetch returns the objects changed after a change number, tombstones too,
-	// and the latest change number.
+	// and the latest change number; after 0 means everything.
 	Fetch func(ctx context.Context, after int64) ([]Object, int64, error)
 
 	Now    func() time.Time // nil = time.Now
-	Stale  time.Duration    // 0 = 4 s
-	Every  time.Duration    // 0 = 1 s
-	Wake   <-chan struct{}  // nil = only the clock wakes the poll
-	Report func(error)      // nil = nobody hears of failed polls
+	Stale  time.Duration    // how old the last read may be to decide by; 0 = 4 s
+	Every  time.Duration    // time between reads; 0 = 1 s
+	Wake   <-chan struct{}  // reads at once when it receives; nil = only the clock does
+	Report func(error)      // hears of failed reads and of conditions that do not compile; nil = nobody does
 }
 
-// Model is the registry in memory.
+// Model is the registry in memory: what every decision is made on. It reads
+// what changed every second and whenever it is woken. Its methods are safe for
+// concurrent use.
+//
+// Issuers, resources, blueprints and rules are one immutable value, swapped as
+// a whole. Agents are updated row by row, because there may be a hundred
+// thousand; whoever finds an agent of a blueprint that is not there denies.
 type Model struct {
-	rules atomic.Pointer[Rules]
+	config   ModelConfig
+	polling  sync.Mutex // one read at a time
+	rules    atomic.Pointer[Rules]
+	agents   atomic.Pointer[agents]
+	lastRead atomic.Pointer[time.Time]
+	programs *programs
 }
 
-// NewModel returns a Model that has read nothing and is not fresh.
+// NewModel returns a Model that has read nothing, knows nobody and is not
+// fresh.
 func NewModel(c ModelConfig) *Model {
-	m := &Model{}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.Stale == 0 {
+		c.Stale = 4 * time.Second
+	}
+	if c.Every == 0 {
+		c.Every = time.Second
+	}
+	m := &Model{config: c}
+	m.programs = &programs{shared: map[string]weak.Pointer[condition.Program]{}, report: c.Report}
 	m.rules.Store(&Rules{})
+	m.agents.Store(newAgents())
 	return m
 }
 
-// Run polls until ctx ends.
-func (m *Model) Run(ctx context.Context) {}
+// Run reads what changed until ctx ends. One read may take as long as a read
+// stays fresh; a store that hangs must not hang the model for ever.
+func (m *Model) Run(ctx context.Context) {
+	ticker := time.NewTicker(m.config.Every)
+	defer ticker.Stop()
+	wake := m.config.Wake
+	for {
+		err := m.pollWithin(ctx, m.config.Stale)
+		if err != nil && ctx.Err() == nil && m.config.Report != nil {
+			m.config.Report(fmt.Errorf("reading the registry: %w", err))
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		case _, open := <-wake:
+			if !open {
+				wake = nil
+			}
+		}
+	}
+}
 
-// Poll reads what changed, now.
-func (m *Model) Poll(ctx context.Context) error { return nil }
+func (m *Model) pollWithin(ctx context.Context, d time.Duration) error {
+	ctx, cancel := context.WithTimeout(ctx, d)
+	defer cancel()
+	return m.Poll(ctx)
+}
 
-// Fresh reports whether the last successful read is recent enough to decide by.
-func (m *Model) Fresh() bool { return false }
+// Poll reads what changed, now: at the start, and after one's own writes.
+func (m *Model) Poll(ctx context.Context) error {
+	if m.config.Fetch == nil {
+		return errors.New("the model has nothing to read from")
+	}
+	m.polling.Lock()
+	defer m.polling.Unlock()
 
-// LastRead returns the time at which the last successful read began.
-func (m *Model) LastRead() time.Time { return time.Time{} }
+	began := m.config.Now() // what is written while we read may be missing
+	known := m.rules.Load()
+	objects, latest, err := m.config.Fetch(ctx, known.Change)
+	if err != nil {
+		return err
+	}
+	// Another store than before, or one restored from a backup: what we know may
+	// have been undone there, so that reading on from here would be wrong.
+	restart := latest < known.Change
+	if restart {
+		if objects, latest, err = m.config.Fetch(ctx, 0); err != nil {
+			return err
+		}
+		known = &Rules{}
+	}
+	m.take(known, objects, latest, restart)
+	m.lastRead.Store(&began)
+	return nil
+}
 
-// Rules returns the rules as of the last read.
+// take puts what was read into the model.
+func (m *Model) take(known *Rules, objects []Object, latest int64, restart bool) {
+	if len(objects) == 0 && latest == known.Change && !restart {
+		return
+	}
+	to := m.agents.Load()
+	if restart {
+		to = newAgents()
+	}
+	// A name that was deleted and taken again comes twice; the later one counts.
+	slices.SortStableFunc(objects, func(a, b Object) int { return cmp.Compare(a.Change, b.Change) })
+	texts := &interner{m: map[string]string{}}
+	var rest []Object
+	for i := range objects {
+		if objects[i].Kind == KindAgent {
+			to.apply(&objects[i], m.programs, texts)
+		} else {
+			rest = append(rest, objects[i])
+		}
+	}
+	m.agents.Store(to)
+	m.rules.Store(known.next(latest, rest, m.programs))
+}
+
+// Fresh reports whether the last successful read is recent enough to decide
+// by. It is false before the first.
+func (m *Model) Fresh() bool {
+	last := m.lastRead.Load()
+	return last != nil && m.config.Now().Sub(*last) < m.config.Stale
+}
+
+// LastRead returns when the last successful read began: everything committed
+// before is known. It is zero before the first.
+func (m *Model) LastRead() time.Time {
+	if last := m.lastRead.Load(); last != nil {
+		return *last
+	}
+	return time.Time{}
+}
+
+// Rules returns everything but the agents, as of the last read.
 func (m *Model) Rules() *Rules { return m.rules.Load() }
 
-// Agent returns the agent of that name; nil = unknown.
-func (m *Model) Agent(name AgentName) *AgentEntry { return nil }
+// Agent returns the agent of that name; nil = unknown. The entry never changes;
+// a later call may return another.
+func (m *Model) Agent(name AgentName) *AgentEntry { return m.agents.Load().agent(name) }
 
-// Bound returns the credential that binds (issuer, subject); nil = none.
-func (m *Model) Bound(issuer IssuerName, subject string) *BoundCredential { return nil }
+// Bound returns the credential that binds (issuer, subject), byte for byte;
+// nil = none. Whether its agent is active is not looked at.
+func (m *Model) Bound(issuer IssuerName, subject string) *BoundCredential {
+	return m.agents.Load().credential(binding{issuer, subject})
+}

@@ -165,7 +165,7 @@ type Agent struct {
 	Owner       string          `json:"owner"`
 	Sponsor     string          `json:"sponsor"`
 	Credentials []Credential    `json:"credentials,omitempty"`
-	Resources   []Access        `json:"resources,omitempty"` // nil = the blueprint's ceiling
+	Resources   []Access        `json:"resources,omitzero"` // nil = the blueprint's ceiling; empty = nothing, which omitempty would lose
 	MaxTTL      Duration        `json:"maxTtl,omitempty"`
 	JWKS        json.RawMessage `json:"jwks,omitempty"` // keys of private_key_jwt
 	JWKSURL     string          `json:"jwksUrl,omitempty"`

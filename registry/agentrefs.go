@@ -1,0 +1,106 @@
+package registry
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/spiffe/go-spiffe/v2/spiffeid"
+)
+
+// checkAgent checks an agent against its blueprint, and its credentials against
+// their issuers.
+func (w *world) checkAgent(ps *problems, name string, a *Agent) {
+	b, ok := w.blueprints[a.Blueprint]
+	if !ok {
+		ps.add("spec.blueprint", "there is no blueprint %q%s", a.Blueprint, suggest(string(a.Blueprint), w.blueprints))
+	} else {
+		w.checkNarrower(ps, a, b)
+		if a.JWKS != nil && !slices.Contains(b.ClientAuth, PrivateKeyJWTAuth) {
+			ps.add("spec.jwks", "has no effect: blueprint %q does not list private_key_jwt in clientAuth", a.Blueprint)
+		}
+	}
+	for i := range a.Credentials {
+		w.checkCredential(ps, fmt.Sprintf("spec.credentials[%d]", i), name, &a.Credentials[i])
+	}
+}
+
+// checkNarrower checks that an agent asks for nothing above its blueprint's
+// ceiling.
+func (w *world) checkNarrower(ps *problems, a *Agent, b *Blueprint) {
+	w.checkCeiling(ps, "spec.resources", a.Resources)
+	for i, access := range a.Resources {
+		at := fmt.Sprintf("spec.resources[%d]", i)
+		if !slices.ContainsFunc(b.Resources, func(c Access) bool { return c.Name == access.Name }) {
+			ps.add(at+".name", "is wider than blueprint %q, which does not have this resource", a.Blueprint)
+			continue
+		}
+		for j, scope := range access.Scopes {
+			if !within(b.Resources, access.Name, scope) {
+				ps.add(fmt.Sprintf("%s.scopes[%d]", at, j), "is wider than blueprint %q, which does not have this scope", a.Blueprint)
+			}
+		}
+	}
+}
+
+// serviceAccount is the `sub` of a Kubernetes service account: a namespace is a
+// DNS label, a name is a DNS subdomain.
+var serviceAccount = regexp.MustCompile(`^system:serviceaccount:[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?:[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$`)
+
+func (w *world) checkCredential(ps *problems, at, agent string, c *Credential) {
+	issuer, ok := w.issuers[c.Issuer]
+	if !ok {
+		ps.add(at+".issuer", "there is no trusted issuer %q%s", c.Issuer, suggest(string(c.Issuer), w.issuers))
+		return
+	}
+	// A user must never become an agent by the choice of a `sub`.
+	if issuer.SubjectTokens() == UserTokens {
+		ps.add(at+".issuer", "trusted issuer %q speaks of users; a credential needs one with tokens: workload", c.Issuer)
+		return
+	}
+	if c.Subject.Exact != "" {
+		checkSubject(ps, at+".subject.exact", issuer, c.Subject.Exact)
+		b := binding{c.Issuer, c.Subject.Exact}
+		switch other, taken := w.bound[b]; {
+		case taken && other.agent == agent:
+			ps.add(at+".subject", "credential %q of this agent already has this issuer and subject; keep one", other.credential)
+		case taken:
+			ps.add(at+".subject", "this issuer and subject already stand for agent %q (credential %q); a workload is one agent", other.agent, other.credential)
+		default:
+			w.bound[b] = boundBy{agent, c.Name}
+		}
+	}
+	accepted := issuer.Audiences
+	if len(accepted) == 0 && w.ours != "" {
+		accepted = []string{w.ours}
+	}
+	if c.Audience != "" && len(accepted) > 0 && !slices.Contains(accepted, c.Audience) {
+		ps.add(at+".audience", "is not among the audiences of trusted issuer %q; add it there or leave it out", c.Issuer)
+	}
+}
+
+// checkSubject refuses a subject that no token of the issuer can have.
+func checkSubject(ps *problems, at string, issuer *TrustedIssuer, subject string) {
+	switch issuer.Type {
+	case SPIFFE:
+		id, err := spiffeid.FromString(subject)
+		switch {
+		case err != nil || id.String() != subject || len(subject) > maxSPIFFEID:
+			ps.add(at, `must be a SPIFFE ID like "spiffe://%s/agents/research"`, issuer.TrustDomain)
+		case id.TrustDomain().Name() != issuer.TrustDomain:
+			ps.add(at, "must be inside the issuer's trust domain: spiffe://%s/…", issuer.TrustDomain)
+		case id.Path() == "":
+			// SPIFFE-ID, Section 2.2: a workload's ID has a path; this is the trust domain's.
+			ps.add(at, "must have a path: without one it is the trust domain itself")
+		}
+	case Kubernetes:
+		if !serviceAccount.MatchString(subject) {
+			ps.add(at, "must be system:serviceaccount:<namespace>:<name>")
+		}
+	case OIDC:
+		if strings.HasPrefix(strings.ToLower(subject), "spiffe://") {
+			ps.add(at, "is a SPIFFE ID, which is accepted only from an issuer of type spiffe")
+		}
+	}
+}

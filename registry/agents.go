@@ -1,0 +1,215 @@
+package registry
+
+import (
+	"hash/maphash"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/tokenry/tokenry/condition"
+)
+
+// AgentEntry is an agent in the read model.
+type AgentEntry struct {
+	Entry[AgentName, Agent]
+	SecretHash []byte // SHA-256 of the client secret; nil = it has none
+
+	// conditions are those of Spec.Credentials, by index; nil when none has any.
+	conditions []*condition.Program
+}
+
+// BoundCredential is a credential and the agent that it stands for.
+type BoundCredential struct {
+	Agent      AgentName
+	Credential *Credential
+	Condition  *condition.Program // nil = it has none
+}
+
+const shards = 64
+
+// agents holds the agents by name and by what their credentials bind. It is
+// updated row by row: a hundred thousand agents are never copied.
+type agents struct {
+	seed   maphash.Seed
+	byName [shards]nameShard
+	bound  [shards]boundShard
+}
+
+type nameShard struct {
+	sync.RWMutex
+	m map[AgentName]*AgentEntry
+}
+
+type boundShard struct {
+	sync.RWMutex
+	m map[binding]boundEntry
+}
+
+// binding is what a credential binds.
+type binding struct {
+	issuer  IssuerName
+	subject string
+}
+
+type boundEntry struct {
+	agent *AgentEntry
+	index int32 // of the credential in the agent
+}
+
+func newAgents() *agents {
+	a := &agents{seed: maphash.MakeSeed()}
+	for i := range shards {
+		a.byName[i].m = map[AgentName]*AgentEntry{}
+		a.bound[i].m = map[binding]boundEntry{}
+	}
+	return a
+}
+
+func (a *agents) nameShard(name AgentName) *nameShard {
+	return &a.byName[maphash.String(a.seed, string(name))%shards]
+}
+
+func (a *agents) boundShard(b binding) *boundShard {
+	return &a.bound[maphash.Comparable(a.seed, b)%shards]
+}
+
+func (a *agents) agent(name AgentName) *AgentEntry {
+	s := a.nameShard(name)
+	s.RLock()
+	defer s.RUnlock()
+	return s.m[name]
+}
+
+func (a *agents) credential(b binding) *BoundCredential {
+	s := a.boundShard(b)
+	s.RLock()
+	defer s.RUnlock()
+	e, ok := s.m[b]
+	if !ok {
+		return nil
+	}
+	c := &BoundCredential{Agent: e.agent.Name, Credential: &e.agent.Spec.Credentials[e.index]}
+	if e.agent.conditions != nil {
+		c.Condition = e.agent.conditions[e.index]
+	}
+	return c
+}
+
+// apply replaces or forgets one agent. Only one goroutine applies at a time.
+//
+// The new row binds before the old one is unbound: a credential that is in both
+// is never unknown in between.
+func (a *agents) apply(o *Object, p *programs, in *interner) {
+	var entry *AgentEntry
+	if spec, ok := o.Spec.(*Agent); ok && spec != nil && !o.Deleted {
+		entry = newAgentEntry(o, spec, p, in)
+	}
+	old := a.put(AgentName(o.Name), entry)
+	if entry != nil {
+		a.bind(entry)
+	}
+	if old != nil {
+		a.unbind(old)
+	}
+}
+
+// put stores an entry under its name, or forgets the name when entry is nil. It
+// returns what was there.
+func (a *agents) put(name AgentName, entry *AgentEntry) *AgentEntry {
+	s := a.nameShard(name)
+	s.Lock()
+	defer s.Unlock()
+	old := s.m[name]
+	if entry == nil {
+		delete(s.m, name)
+	} else {
+		s.m[entry.Name] = entry
+	}
+	return old
+}
+
+// unbind forgets what an entry bound, unless another agent has it by now.
+func (a *agents) unbind(e *AgentEntry) {
+	for i := range e.Spec.Credentials {
+		b := binding{e.Spec.Credentials[i].Issuer, e.Spec.Credentials[i].Subject.Exact}
+		s := a.boundShard(b)
+		s.Lock()
+		if s.m[b].agent == e {
+			delete(s.m, b)
+		}
+		s.Unlock()
+	}
+}
+
+// bind makes the credentials of an entry known. One without a subject, or with
+// a condition that does not compile, would admit anybody: it stays unknown.
+func (a *agents) bind(e *AgentEntry) {
+	for i := range e.Spec.Credentials {
+		c := &e.Spec.Credentials[i]
+		if c.Subject.Exact == "" || c.Condition != "" && e.conditions[i] == nil {
+			continue
+		}
+		b := binding{c.Issuer, c.Subject.Exact}
+		s := a.boundShard(b)
+		s.Lock()
+		s.m[b] = boundEntry{agent: e, index: int32(i)}
+		s.Unlock()
+	}
+}
+
+// newAgentEntry copies an agent into the smallest form: strings that many
+// agents share are kept once, and lists are cut to their length.
+func newAgentEntry(o *Object, spec *Agent, p *programs, in *interner) *AgentEntry {
+	s := *spec
+	s.Blueprint = BlueprintName(in.text(string(s.Blueprint)))
+	s.Owner, s.Sponsor = in.text(s.Owner), in.text(s.Sponsor)
+	s.Credentials = slices.Clip(slices.Clone(s.Credentials))
+	for i := range s.Credentials {
+		c := &s.Credentials[i]
+		c.Name, c.Issuer = in.text(c.Name), IssuerName(in.text(string(c.Issuer)))
+		c.Audience, c.Condition = in.text(c.Audience), in.text(c.Condition)
+		c.Mode = Mode(in.text(string(c.Mode)))
+		c.Subject.Exact = strings.Clone(c.Subject.Exact)
+	}
+	e := &AgentEntry{SecretHash: slices.Clone(o.SecretHash)}
+	e.Entry = Entry[AgentName, Agent]{
+		ID: strings.Clone(o.ID), Name: AgentName(strings.Clone(o.Name)), State: State(in.text(string(o.State))), Version: o.Version, Spec: &s,
+	}
+	for i := range s.Credentials {
+		if s.Credentials[i].Condition == "" {
+			continue
+		}
+		if e.conditions == nil {
+			e.conditions = make([]*condition.Program, len(s.Credentials))
+		}
+		e.conditions[i], _ = p.compile(s.Credentials[i].Condition) // reported there
+	}
+	if len(o.Labels) > 0 {
+		e.Labels = in.labels(o.Labels)
+	}
+	return e
+}
+
+// interner keeps one copy of each text. It lives as long as one read: what
+// arrives together repeats itself most, and nothing is kept for ever.
+type interner struct{ m map[string]string }
+
+func (in *interner) text(s string) string {
+	if s == "" {
+		return ""
+	}
+	if kept, ok := in.m[s]; ok {
+		return kept
+	}
+	s = strings.Clone(s)
+	in.m[s] = s
+	return s
+}
+
+func (in *interner) labels(labels map[string]string) map[string]string {
+	c := make(map[string]string, len(labels))
+	for k, v := range labels {
+		c[in.text(k)] = in.text(v)
+	}
+	return c
+}
