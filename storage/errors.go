@@ -1,0 +1,63 @@
+package storage
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/tokenry/tokenry/registry"
+)
+
+var (
+	// ErrNotFound: there is no such row.
+	ErrNotFound = errors.New("not found")
+
+	// ErrConflict: the write contradicts what is there. *BindingConflict and
+	// *IssuerConflict are of this kind.
+	ErrConflict = errors.New("conflict")
+
+	// ErrVersion: the object has another version than the writer read
+	// (RFC 9110, Section 13.1.1: answered with 412).
+	ErrVersion = errors.New("the object was changed in the meantime")
+)
+
+// BindingConflict says that two agents claim one exact subject of an issuer.
+type BindingConflict struct {
+	Issuer  registry.IssuerName
+	Subject string
+	Agent   registry.AgentName // the one that was to be written
+	Holder  registry.AgentName // the one that has it
+}
+
+// Error names both agents.
+func (e *BindingConflict) Error() string {
+	return fmt.Sprintf("subject %q of issuer %q of agent %q belongs to agent %q", e.Subject, e.Issuer, e.Agent, e.Holder)
+}
+
+// Unwrap returns ErrConflict.
+func (e *BindingConflict) Unwrap() error { return ErrConflict }
+
+// IssuerConflict says that an issuer's name was to be given to another `iss` or
+// trust domain. The name is part of its users' `sub`, so their tokens would
+// suddenly mean somebody else.
+type IssuerConflict struct {
+	Name      registry.IssuerName
+	Had, Want string // `iss` or trust domain
+}
+
+// Error names both.
+func (e *IssuerConflict) Error() string {
+	return fmt.Sprintf("issuer %q belongs for ever to %q, use another name for %q", e.Name, e.Had, e.Want)
+}
+
+// Unwrap returns ErrConflict.
+func (e *IssuerConflict) Unwrap() error { return ErrConflict }
+
+// IsPoison says that err comes from the content of a row, not from the state of
+// the database: trying again cannot help, trying without the row can.
+func IsPoison(err error) bool {
+	var pg *pgconn.PgError
+	return errors.As(err, &pg) && (strings.HasPrefix(pg.Code, "22") || strings.HasPrefix(pg.Code, "23"))
+}
