@@ -14,7 +14,7 @@ import (
 func (w *world) checkAgent(ps *problems, name string, a *Agent) {
 	b, ok := w.blueprints[a.Blueprint]
 	if !ok {
-		ps.add("spec.blueprint", "there is no blueprint %q%s", a.Blueprint, suggest(string(a.Blueprint), w.blueprints))
+		ps.add("spec.blueprint", "there is no such blueprint%s", suggest(string(a.Blueprint), w.blueprints))
 	} else {
 		w.checkNarrower(ps, a, b)
 		if a.JWKS != nil && !slices.Contains(b.ClientAuth, PrivateKeyJWTAuth) {
@@ -51,7 +51,7 @@ var serviceAccount = regexp.MustCompile(`^system:serviceaccount:[a-z0-9]([a-z0-9
 func (w *world) checkCredential(ps *problems, at, agent string, c *Credential) {
 	issuer, ok := w.issuers[c.Issuer]
 	if !ok {
-		ps.add(at+".issuer", "there is no trusted issuer %q%s", c.Issuer, suggest(string(c.Issuer), w.issuers))
+		ps.add(at+".issuer", "there is no such trusted issuer%s", suggest(string(c.Issuer), w.issuers))
 		return
 	}
 	// A user must never become an agent by the choice of a `sub`.

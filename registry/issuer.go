@@ -31,7 +31,7 @@ func validateIssuer(ps *problems, t *TrustedIssuer) {
 	if t.Type == "" {
 		ps.add("spec.type", "is missing; it is %s", oneOf([]string{"spiffe", "kubernetes", "oidc"}))
 	}
-	if t.Type != OIDC && t.Type != "" && t.Tokens == UserTokens {
+	if (t.Type == SPIFFE || t.Type == Kubernetes) && t.Tokens == UserTokens {
 		ps.add("spec.tokens", "must be workload: an issuer of type %s does not speak of users", t.Type)
 	}
 	validateIssuerIdentity(ps, t)

@@ -143,7 +143,7 @@ func (w *world) checkResource(ps *problems, name string, r *Resource) {
 		case agent && blueprint:
 			ps.add(at, "is both an agent and a blueprint; rename one of them")
 		case !agent && !blueprint:
-			ps.add(at, "there is no agent and no blueprint %q%s", who, suggest(who, w.agents))
+			ps.add(at, "there is no such agent or blueprint%s", suggest(who, w.agents))
 		}
 	}
 }
@@ -161,7 +161,7 @@ func (w *world) checkCeiling(ps *problems, at string, list []Access) {
 		here := fmt.Sprintf("%s[%d]", at, i)
 		r, ok := w.resources[a.Name]
 		if !ok {
-			ps.add(here+".name", "there is no resource %q%s", a.Name, suggest(string(a.Name), w.resources))
+			ps.add(here+".name", "there is no such resource%s", suggest(string(a.Name), w.resources))
 			continue
 		}
 		if len(a.Scopes) == 0 && len(r.Scopes) > 0 {
@@ -169,7 +169,7 @@ func (w *world) checkCeiling(ps *problems, at string, list []Access) {
 		}
 		for j, scope := range a.Scopes {
 			if !slices.ContainsFunc(r.Scopes, func(s Scope) bool { return s.Name == scope }) {
-				ps.add(fmt.Sprintf("%s.scopes[%d]", here, j), "resource %q has no scope %q%s", a.Name, scope, suggestScope(scope, r))
+				ps.add(fmt.Sprintf("%s.scopes[%d]", here, j), "resource %q has no such scope%s", a.Name, suggestScope(scope, r))
 			}
 		}
 	}

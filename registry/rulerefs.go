@@ -9,7 +9,7 @@ func (w *world) checkRule(ps *problems, r *DelegationRule) {
 		issuer, ok := w.issuers[s.Issuer]
 		switch {
 		case !ok:
-			ps.add("spec.subjects.issuer", "there is no trusted issuer %q%s", s.Issuer, suggest(string(s.Issuer), w.issuers))
+			ps.add("spec.subjects.issuer", "there is no such trusted issuer%s", suggest(string(s.Issuer), w.issuers))
 		case issuer.SubjectTokens() != UserTokens:
 			ps.add("spec.subjects.issuer", "trusted issuer %q speaks of workloads; name their agents instead", s.Issuer)
 		}
@@ -26,12 +26,12 @@ func (w *world) checkRule(ps *problems, r *DelegationRule) {
 func (w *world) checkParties(ps *problems, at string, agents []AgentName, blueprints []BlueprintName) {
 	for i, name := range agents {
 		if _, ok := w.agents[name]; !ok {
-			ps.add(fmt.Sprintf("%s.agents[%d]", at, i), "there is no agent %q%s", name, suggest(string(name), w.agents))
+			ps.add(fmt.Sprintf("%s.agents[%d]", at, i), "there is no such agent%s", suggest(string(name), w.agents))
 		}
 	}
 	for i, name := range blueprints {
 		if _, ok := w.blueprints[name]; !ok {
-			ps.add(fmt.Sprintf("%s.blueprints[%d]", at, i), "there is no blueprint %q%s", name, suggest(string(name), w.blueprints))
+			ps.add(fmt.Sprintf("%s.blueprints[%d]", at, i), "there is no such blueprint%s", suggest(string(name), w.blueprints))
 		}
 	}
 }
