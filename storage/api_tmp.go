@@ -9,13 +9,6 @@ import (
 	"github.com/tokenry/tokenry/registry"
 )
 
-// Status of the schema.
-type Status struct {
-	Version uint // applied; 0 = none
-	Latest  uint // known to this program
-	Dirty   bool // the migration to Version was interrupted
-}
-
 // EventFilter selects events; an empty field selects all.
 type EventFilter struct {
 	Kinds   []audit.Kind
@@ -29,8 +22,6 @@ type EventFilter struct {
 	Until   time.Time // exclusive
 }
 
-func Migrate(ctx context.Context, url string) error                   { return nil }
-func MigrationStatus(ctx context.Context, url string) (Status, error) { return Status{}, nil }
 func (db *DB) Changes(ctx context.Context, after int64) ([]registry.Object, int64, error) {
 	return nil, 0, nil
 }
