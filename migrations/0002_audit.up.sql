@@ -20,7 +20,7 @@ CREATE TABLE tokenry.audit_events (
 
 CREATE INDEX audit_events_refused ON tokenry.audit_events (seq) WHERE kind = 'token.refused';
 CREATE INDEX audit_events_admin ON tokenry.audit_events (seq) WHERE kind IN ('admin.changed', 'key.changed');
-CREATE INDEX audit_events_at ON tokenry.audit_events USING brin (at);
+CREATE INDEX audit_events_at ON tokenry.audit_events USING brin (at) WITH (autosummarize = on);
 
 CREATE TRIGGER append_only BEFORE UPDATE OR TRUNCATE ON tokenry.audit_events
     FOR EACH STATEMENT EXECUTE FUNCTION tokenry.refuse_change();
@@ -35,7 +35,7 @@ DECLARE
 BEGIN
     PERFORM set_config('tokenry.purging', 'on', true);
     DELETE FROM tokenry.audit_events WHERE seq IN (
-        SELECT seq FROM tokenry.audit_events WHERE at < before ORDER BY seq LIMIT most);
+        SELECT seq FROM tokenry.audit_events WHERE at < before LIMIT most);
     GET DIAGNOSTICS gone = ROW_COUNT;
     PERFORM set_config('tokenry.purging', 'off', true);
     RETURN gone;

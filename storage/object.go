@@ -1,0 +1,171 @@
+package storage
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/tokenry/tokenry/registry"
+)
+
+// queryer is what reads alike inside and outside of a transaction.
+type queryer interface {
+	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
+}
+
+const objectSelect = `
+SELECT id, kind, name, labels, state, version, change, created, updated, deleted_at IS NOT NULL, spec, secret_hash
+FROM tokenry.registry_objects `
+
+// Object returns one live object by its name or its id.
+func (db *DB) Object(ctx context.Context, kind registry.Kind, nameOrID string) (registry.Object, error) {
+	o, err := object(ctx, db.pool, kind, nameOrID)
+	if err != nil {
+		return registry.Object{}, fmt.Errorf("reading %s: %w", subject(kind, nameOrID), err)
+	}
+	return o, nil
+}
+
+// object reads one live object. A name never begins like an id, so there is at
+// most one.
+func object(ctx context.Context, q queryer, kind registry.Kind, nameOrID string) (registry.Object, error) {
+	rows, err := q.Query(ctx, objectSelect+`
+		WHERE kind = $1 AND deleted_at IS NULL AND (name = $2 OR id = $2)`, string(kind), nameOrID)
+	if err != nil {
+		return registry.Object{}, err
+	}
+	o, err := pgx.CollectExactlyOneRow(rows, scanObject)
+	if errors.Is(err, pgx.ErrNoRows) {
+		err = ErrNotFound
+	}
+	return o, err
+}
+
+// Objects returns one page of the live objects of a kind in the order of their
+// names. cursor is empty or the next of the page before; next is empty on the
+// last page. limit is at most 1000; 0 = 100.
+func (db *DB) Objects(ctx context.Context, kind registry.Kind, cursor string, limit int) (page []registry.Object, next string, err error) {
+	limit = pageLimit(limit)
+	rows, err := db.pool.Query(ctx, objectSelect+`
+		WHERE kind = $1 AND deleted_at IS NULL AND name > $2 ORDER BY name LIMIT $3`, string(kind), cursor, limit+1)
+	if err == nil {
+		page, err = pgx.CollectRows(rows, scanObject)
+	}
+	if err != nil {
+		return nil, "", fmt.Errorf("reading objects: %w", err)
+	}
+	if len(page) > limit {
+		page = page[:limit]
+		next = page[limit-1].Name
+	}
+	return page, next, nil
+}
+
+// Changes returns what was written after a change number, in the order of
+// writing, with tombstones of what was deleted, and the latest change number.
+// After 0 these are all live objects.
+//
+// An object whose spec has members that this program does not know comes as
+// disabled: a newer replica wrote it, and what we do not know may be a limit.
+func (db *DB) Changes(ctx context.Context, after int64) (changed []registry.Object, latest int64, err error) {
+	// The latest number comes from the rows, never from the sequence: the
+	// sequence shows numbers of writes that have not committed.
+	rows, err := db.pool.Query(ctx, objectSelect+`
+		WHERE change > $1 AND ($1 > 0 OR deleted_at IS NULL) ORDER BY change, id`, after)
+	if err == nil {
+		changed, err = pgx.CollectRows(rows, scanStrict)
+	}
+	if err != nil {
+		return nil, 0, fmt.Errorf("reading the registry's changes: %w", err)
+	}
+	latest = after
+	if n := len(changed); n > 0 {
+		latest = changed[n-1].Change
+	}
+	return changed, latest, nil
+}
+
+// RulesAt returns the objects as they were when the change of that number had
+// just been made, in the order of kind and name. Secrets are not remembered.
+func (db *DB) RulesAt(ctx context.Context, change int64) ([]registry.Object, error) {
+	rows, err := db.pool.Query(ctx, `
+		SELECT id, kind, name, labels, state, version, change, created, at, deleted, spec, NULL::bytea
+		FROM (
+			SELECT DISTINCT ON (id) id, kind, name, labels, state, version, change, created, at, deleted, spec
+			FROM tokenry.registry_history WHERE change <= $1 ORDER BY id, change DESC) h
+		WHERE NOT deleted ORDER BY kind, name`, change)
+	var objects []registry.Object
+	if err == nil {
+		objects, err = pgx.CollectRows(rows, scanObject)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading the registry at change %d: %w", change, err)
+	}
+	return objects, nil
+}
+
+// scanObject reads a row of objectSelect.
+func scanObject(row pgx.CollectableRow) (registry.Object, error) {
+	o, raw, err := scanRow(row)
+	if err == nil {
+		err = json.Unmarshal(raw, o.Spec)
+	}
+	if err != nil {
+		return o, fmt.Errorf("%s: %w", subject(o.Kind, o.Name), err)
+	}
+	return o, nil
+}
+
+// scanStrict reads a row of objectSelect and disables what it only half knows.
+func scanStrict(row pgx.CollectableRow) (registry.Object, error) {
+	o, raw, err := scanRow(row)
+	if err != nil {
+		return o, err
+	}
+	dec := json.NewDecoder(bytes.NewReader(raw))
+	dec.DisallowUnknownFields()
+	if dec.Decode(o.Spec) != nil {
+		o.State, o.Spec = registry.Disabled, registry.NewSpec(o.Kind)
+		_ = json.Unmarshal(raw, o.Spec) // as far as it goes: it is disabled
+	}
+	return o, nil
+}
+
+// scanRow reads all but the spec, which is empty.
+func scanRow(row pgx.CollectableRow) (o registry.Object, spec []byte, err error) {
+	var labels []byte
+	err = row.Scan(&o.ID, &o.Kind, &o.Name, &labels, &o.State, &o.Version, &o.Change, &o.Created, &o.Updated,
+		&o.Deleted, &spec, &o.SecretHash)
+	if err != nil {
+		return o, nil, err
+	}
+	if len(labels) > len("{}") {
+		err = json.Unmarshal(labels, &o.Labels)
+	}
+	o.Created, o.Updated = o.Created.UTC(), o.Updated.UTC()
+	if o.Spec = registry.NewSpec(o.Kind); o.Spec == nil && err == nil {
+		err = fmt.Errorf("unknown kind %q", o.Kind)
+	}
+	return o, spec, err
+}
+
+// subject names an object in an event and in an error: "agent/research-agent".
+func subject(k registry.Kind, name string) string {
+	switch k {
+	case registry.KindTrustedIssuer:
+		return "trusted-issuer/" + name
+	case registry.KindResource:
+		return "resource/" + name
+	case registry.KindBlueprint:
+		return "blueprint/" + name
+	case registry.KindAgent:
+		return "agent/" + name
+	case registry.KindDelegationRule:
+		return "delegation-rule/" + name
+	}
+	return string(k) + "/" + name
+}
