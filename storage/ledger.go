@@ -55,7 +55,7 @@ func (db *DB) runLedger(ctx context.Context, sql string, args []any) ([]int, err
 	if err != nil {
 		return nil, err
 	}
-	return pgx.CollectRows(rows, pgx.RowTo[int])
+	return pgx.AppendRows([]int(nil), rows, pgx.RowTo[int])
 }
 
 // insertEvents writes events that spend nothing.
