@@ -1,0 +1,233 @@
+package grants
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/subtle"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/tokenry/tokenry/audit"
+	"github.com/tokenry/tokenry/credential"
+	"github.com/tokenry/tokenry/jose"
+	"github.com/tokenry/tokenry/oauth"
+	"github.com/tokenry/tokenry/policy"
+	"github.com/tokenry/tokenry/registry"
+)
+
+// Wrong secrets allowed per client and address before 429 (RFC 6749, Section
+// 2.3.1 wants guessing to be slowed down).
+const (
+	failuresPerSecond = 0.2
+	failureBurst      = 20
+)
+
+// Authenticate establishes the presenter of the request: by credentials if
+// there are any, else by the workload token that the request shows as its
+// subject. On success the presenter and its blueprint are active.
+func (e *Endpoint) Authenticate(ctx context.Context, d *Decision) *oauth.Error {
+	if !e.Model.Fresh() {
+		return d.refuse(oauth.Refuse(oauth.ReasonRegistryStale, nil), "registry", "not read for 4s", "a read within 4s")
+	}
+	p, err := e.presenter(ctx, d)
+	if err != nil {
+		return err
+	}
+	d.claimed = p.Agent.Name
+	if !p.Active(d.Time) {
+		return d.refuse(oauth.Refuse(oauth.ReasonAuthDisabled, nil), "agent", inactive(p.Party, d.Time), "an active agent of an active blueprint")
+	}
+	if err := d.sameClient(p); err != nil {
+		return err
+	}
+	d.Presenter = p
+	d.pass("presenter", string(p.Agent.Name)+" by "+p.Method, "blueprint "+string(p.Blueprint.Name))
+	return nil
+}
+
+// presenter chooses the one way in which the request authenticates.
+func (e *Endpoint) presenter(ctx context.Context, d *Decision) (*Presenter, *oauth.Error) {
+	r := d.Request
+	switch {
+	case r.BasicAmbiguous:
+		return nil, d.refuse(oauth.Refuse(oauth.ReasonAuthAmbiguous, nil), "presenter", "two Authorization headers", "one")
+	case r.Basic && r.ClientSecret != "":
+		// RFC 6749, Section 2.3: not more than one method per request.
+		return nil, d.refuse(oauth.Refuse(oauth.ReasonTwoAuthMethods, nil), "presenter", "Basic and client_secret", "one of them")
+	case (r.Basic || r.ClientSecret != "") && (r.ClientAssertion != "" || r.ClientAssertionType != ""):
+		// RFC 7521, Section 4.2.1: invalid_client if one of them is an assertion.
+		return nil, d.refuse(oauth.Refuse(oauth.ReasonAuthAmbiguous, nil), "presenter", "a secret and an assertion", "one of them")
+	case r.ClientAssertion != "" || r.ClientAssertionType != "":
+		return e.byAssertion(ctx, d)
+	case r.hasCredentials():
+		return e.bySecret(d)
+	}
+	return e.byBootstrap(ctx, d)
+}
+
+// bySecret checks a generated secret. Secrets have 256 random bits, so one
+// SHA-256 protects them; a slow hash would only slow us.
+func (e *Endpoint) bySecret(d *Decision) (*Presenter, *oauth.Error) {
+	r := d.Request
+	id, secret := r.ClientID, r.ClientSecret
+	if r.Basic {
+		if r.BasicMalformed {
+			return nil, d.refuse(oauth.Refuse(oauth.ReasonAuthMalformed, nil), "presenter", "Authorization", "Basic with an id and a secret")
+		}
+		if id != "" && id != r.BasicID {
+			return nil, d.refuse(oauth.Refuse(oauth.ReasonAuthAmbiguous, nil), "presenter", "two client ids", "the same id in Basic and body")
+		}
+		id, secret = r.BasicID, r.BasicSecret
+	}
+	key := r.Source + "|" + id
+	if wait, blocked := e.failures.empty(key, d.Time); blocked {
+		err := oauth.Refuse(oauth.ReasonAuthRateLimited, nil)
+		err.RetryAfter = wait
+		return nil, d.refuse(err, "presenter", "too many wrong secrets", "a pause")
+	}
+	party := e.party(d.rules, registry.AgentName(id))
+	// The comparison runs for unknown agents too, so that time tells nothing.
+	sum := sha256.Sum256([]byte(secret))
+	var stored []byte
+	reason := oauth.ReasonAuthUnknown
+	if party.Agent != nil {
+		d.claimed, stored, reason = party.Agent.Name, party.Agent.SecretHash, oauth.ReasonAuthSecret
+	}
+	if len(stored) != sha256.Size {
+		stored = make([]byte, sha256.Size)
+	}
+	if subtle.ConstantTimeCompare(sum[:], stored) != 1 || secret == "" {
+		e.failures.take(key, d.Time)
+		return nil, d.refuse(oauth.Refuse(reason, nil), "presenter", "a secret that does not match", "the agent's secret")
+	}
+	if party.Blueprint == nil || !slices.Contains(party.Blueprint.Spec.ClientAuth, registry.SecretAuth) {
+		return nil, d.refuse(oauth.Refuse(oauth.ReasonAuthMethod, nil), "presenter", "a secret", "a method of the blueprint's clientAuth")
+	}
+	return &Presenter{Party: party, Method: "secret"}, nil
+}
+
+// byAssertion checks client_assertion. Every fault of it is invalid_client:
+// RFC 7523, Section 3.2.
+func (e *Endpoint) byAssertion(ctx context.Context, d *Decision) (*Presenter, *oauth.Error) {
+	r := d.Request
+	kind := oauth.AssertionType(r.ClientAssertionType)
+	if r.ClientAssertion == "" || (kind != oauth.JWTBearerAssertion && kind != oauth.SPIFFEAssertion) {
+		return nil, d.refuse(oauth.Refuse(oauth.ReasonAuthMalformed, nil), "presenter", r.ClientAssertionType, "client_assertion with a supported client_assertion_type")
+	}
+	a, err := e.Verifier.Assertion(ctx, r.ClientAssertion, string(kind))
+	if err != nil {
+		return nil, d.fault(oauth.AreaClient, "assertion", err)
+	}
+	d.verified("assertion", a.Checks)
+	p := &Presenter{Party: e.party(d.rules, a.Agent), Identity: &a.Identity, Method: "federated"}
+	switch {
+	case a.Replay != nil:
+		p.Method = "private_key_jwt"
+		d.replay = append(d.replay, audit.NewReplayKey(a.Replay.Space, a.Replay.JTI, a.Replay.Expires))
+	case kind == oauth.SPIFFEAssertion:
+		p.Method = "spiffe_jwt"
+	}
+	if p.Agent == nil {
+		return nil, d.refuse(oauth.Refuse(oauth.ReasonAuthUnknown, nil), "presenter", string(a.Agent), "a registered agent")
+	}
+	return p, nil
+}
+
+// byBootstrap lets a workload's own credential stand for client
+// authentication (RFC 8693, Section 2.1 leaves it to the server). A user's
+// token or one of ours proves no client.
+func (e *Endpoint) byBootstrap(ctx context.Context, d *Decision) (*Presenter, *oauth.Error) {
+	r := d.Request
+	g := e.grants[r.GrantType]
+	none := func(shown string) *oauth.Error {
+		return d.refuse(oauth.Refuse(oauth.ReasonAuthNone, nil), "presenter", shown, "client credentials, or a workload credential as subject_token")
+	}
+	switch {
+	case !g.bootstraps() || r.SubjectToken == "":
+		return nil, none("no credentials")
+	case oauth.TokenType(r.SubjectTokenType) == oauth.AccessTokenType:
+		return nil, none("an access token")
+	case r.SubjectTokenType == "":
+		return nil, d.refuse(oauth.Refuse(oauth.ReasonSubjectTokenType, nil), "parse", "none", "subject_token_type")
+	case r.ActorToken != "" || r.ActorTokenType != "":
+		return nil, d.refuse(oauth.Refuse(oauth.ReasonBootstrapActor, nil), "parse", "actor_token", "none without client authentication")
+	case r.RequestedActor != "":
+		return nil, d.refuse(oauth.Refuse(oauth.ReasonBrokerNotAllowed, nil), "parse", "requested_actor", "none without client authentication")
+	}
+	id, err := e.Verifier.Subject(ctx, r.SubjectToken, r.SubjectTokenType)
+	var f *credential.Fault
+	switch {
+	case errors.As(err, &f) && (f.Tokens == registry.UserTokens || e.isOurs(r.SubjectToken)):
+		return nil, none("a token that proves no workload")
+	case err != nil:
+		return nil, d.fault(oauth.AreaSubject, "subject token", err)
+	case id.Tokens != registry.WorkloadTokens:
+		return nil, none("a user's token")
+	}
+	d.verified("subject token", id.Checks)
+	d.bootstrap = id
+	p := &Presenter{Party: e.party(d.rules, id.Agent), Identity: id, Method: "bootstrap"}
+	if p.Agent == nil {
+		return nil, d.refuse(oauth.Refuse(oauth.ReasonNoBinding, nil), "binding", id.Subject, "a registered agent")
+	}
+	return p, nil
+}
+
+// isOurs reports whether raw claims to be a token of ours.
+func (e *Endpoint) isOurs(raw string) bool {
+	t, err := jose.Parse(raw)
+	if err != nil {
+		return false
+	}
+	iss, _, err := t.Claims.String("iss")
+	return err == nil && iss == e.Issuer
+}
+
+// sameClient holds the client_id parameter to the agent that was proven: its
+// name, or its SPIFFE ID (RFC 7521, Section 4.2).
+func (d *Decision) sameClient(p *Presenter) *oauth.Error {
+	id := d.Request.ClientID
+	if id == "" || id == string(p.Agent.Name) || (p.Identity != nil && p.Identity.SPIFFEID != "" && id == p.Identity.SPIFFEID) {
+		return nil
+	}
+	return d.refuse(oauth.Refuse(oauth.ReasonAuthAmbiguous, nil), "presenter", "client_id of somebody else", string(p.Agent.Name))
+}
+
+// fault turns a credential's fault into the refusal of its place.
+func (d *Decision) fault(area, place string, err error) *oauth.Error {
+	var f *credential.Fault
+	if !errors.As(err, &f) {
+		return oauth.AsError(err)
+	}
+	d.verified(place, f.Checks)
+	if f.Agent != "" && area == oauth.AreaClient {
+		d.claimed = f.Agent
+	}
+	if errors.Is(err, credential.ErrUnavailable) {
+		e := oauth.Refuse(oauth.ReasonIssuerUnavailable, err)
+		e.RetryAfter = 5 * time.Second
+		return e
+	}
+	if f.Name == credential.FaultNoBinding && area == oauth.AreaSubject {
+		return oauth.Refuse(oauth.ReasonNoBinding, err)
+	}
+	return oauth.Refuse(oauth.TokenFault(area, f.Name), err)
+}
+
+// inactive says why a party may not obtain tokens.
+func inactive(p policy.Party, now time.Time) string {
+	switch {
+	case p.Agent == nil:
+		return "no such agent"
+	case p.Blueprint == nil:
+		return "blueprint " + string(p.Agent.Spec.Blueprint) + " is gone"
+	case p.Agent.State != registry.Active:
+		return string(p.Agent.Name) + " is " + string(p.Agent.State)
+	case p.Blueprint.State != registry.Active:
+		return "blueprint " + string(p.Blueprint.Name) + " is " + string(p.Blueprint.State)
+	case p.Agent.Spec.ExpiresAt != nil && !now.Before(*p.Agent.Spec.ExpiresAt):
+		return string(p.Agent.Name) + " has expired"
+	}
+	return ""
+}

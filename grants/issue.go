@@ -1,0 +1,112 @@
+package grants
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/tokenry/tokenry/audit"
+	"github.com/tokenry/tokenry/keys"
+	"github.com/tokenry/tokenry/oauth"
+	"github.com/tokenry/tokenry/token"
+)
+
+// Issued is a successful answer (RFC 6749, Section 5.1; RFC 8693, Section
+// 2.2.1).
+type Issued struct {
+	AccessToken     string
+	IssuedTokenType oauth.TokenType // empty but for token exchange
+	ExpiresIn       time.Duration
+	Scope           string
+}
+
+// Issue makes the decided token. The event goes to the ledger first, the
+// signature is made while the commit runs, and the token is returned only
+// after the commit: what is not recorded is not issued.
+func (e *Endpoint) Issue(ctx context.Context, d *Decision) (*Issued, *oauth.Error) {
+	claims, err := e.claims(d)
+	if err != nil {
+		return nil, oauth.Refuse(oauth.ReasonInternal, err)
+	}
+	receipt, err := e.Ledger.Append(d.issuedEvent(claims))
+	if err != nil {
+		return nil, d.refuse(oauth.Refuse(oauth.ReasonLedgerFull, err), "record", "the ledger is full", "room in the queue")
+	}
+	compact, signErr := e.sign(claims)
+	waited := receipt.Wait(ctx)
+	switch {
+	case errors.Is(waited, audit.ErrReplayed):
+		d.recorded = true // the statement itself has written it as refused
+		return nil, d.refuse(oauth.Refuse(oauth.ReasonAuthReplay, nil), "single use", "an assertion used before", "a new jti")
+	case waited != nil:
+		// Perhaps it was written, perhaps not: a second event of this decision
+		// would only be in the way of the first.
+		d.recorded = true
+		return nil, d.refuse(oauth.Refuse(oauth.ReasonLedgerUnavailable, waited), "record", "not confirmed", "a durable event")
+	}
+	d.recorded = true
+	if signErr != nil {
+		e.undelivered(d, claims)
+		reason := oauth.ReasonInternal
+		if errors.Is(signErr, keys.ErrNoKey) {
+			reason = oauth.ReasonNoSigningKey
+		}
+		return nil, oauth.Refuse(reason, signErr)
+	}
+	issued := &Issued{AccessToken: compact, ExpiresIn: claims.Expires.Sub(d.Time).Truncate(time.Second), Scope: claims.Scope}
+	if d.Request.GrantType == oauth.TokenExchange {
+		issued.IssuedTokenType = oauth.AccessTokenType
+	}
+	return issued, nil
+}
+
+func (e *Endpoint) sign(c *token.Claims) (string, error) {
+	payload, err := c.Marshal()
+	if err != nil {
+		return "", err
+	}
+	return e.Ring.Sign(token.Type, payload)
+}
+
+// claims are those of RFC 9068, Section 2.2, and `act` of RFC 8693, Section
+// 4.1. From a subject token only auth_time, acr, amr and txn are carried on.
+func (e *Endpoint) claims(d *Decision) (*token.Claims, error) {
+	p, s := d.Presenter, d.input.Subject
+	c := &token.Claims{
+		Issuer: e.Issuer, Subject: s.Sub, ClientID: string(p.Agent.Name),
+		Audience: d.verdict.Resource.Spec.Identifier, // RFC 8707, Section 2: exactly one
+		Scope:    strings.Join(d.verdict.Scope, " "),
+		JTI:      audit.NewID("at", d.Time),
+		IssuedAt: d.Time.Truncate(time.Second), Expires: d.verdict.Expires.Truncate(time.Second),
+		Agent: &token.AgentInfo{Blueprint: string(p.Blueprint.Name), Version: p.Blueprint.Version},
+	}
+	if p.Identity != nil {
+		c.Agent.SPIFFEID = p.Identity.SPIFFEID
+	}
+	switch {
+	case d.own != nil:
+		c.AuthTime, c.ACR, c.AMR, c.Txn = d.own.AuthTime, d.own.ACR, d.own.AMR, d.own.Txn
+	case d.subjectToken != nil:
+		s := d.subjectToken // of a workload, all but txn are empty
+		c.AuthTime, c.ACR, c.AMR, c.Txn = s.AuthTime, s.ACR, s.AMR, s.Txn
+	}
+	switch {
+	case d.verdict.Narrowing:
+		c.Act = d.own.Act
+	case d.verdict.Depth > 0:
+		var earlier *token.Actor
+		if d.own != nil {
+			earlier = d.own.Act
+		}
+		var err error
+		if c.Act, err = earlier.Then(e.Issuer, string(p.Agent.Name), token.ProfileAgent); err != nil {
+			return nil, err
+		}
+	}
+	// Minted at the first exchange, unchanged through all that follow.
+	if c.Txn == "" && d.Request.GrantType == oauth.TokenExchange {
+		c.Txn = audit.NewID("txn", d.Time)
+	}
+	return c, nil
+}

@@ -1,0 +1,166 @@
+package grants
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"unicode/utf8"
+
+	"github.com/tokenry/tokenry/audit"
+	"github.com/tokenry/tokenry/oauth"
+	"github.com/tokenry/tokenry/policy"
+	"github.com/tokenry/tokenry/registry"
+	"github.com/tokenry/tokenry/token"
+)
+
+// Inputs are what an issued event keeps, enough to compute its trace again
+// with the registry as it was at Event.Change. Short names: an allowed event
+// stays under 1 KB.
+type Inputs struct {
+	Grant     oauth.GrantType        `json:"g"`
+	Method    string                 `json:"m"`
+	Issuer    registry.IssuerName    `json:"pi,omitempty"` // of the presenter's credential
+	Binding   string                 `json:"pb,omitempty"`
+	Resources []string               `json:"r,omitempty"`
+	Audiences []string               `json:"a,omitempty"`
+	Scope     []string               `json:"s,omitempty"`
+	Own       bool                   `json:"o,omitempty"` // the subject token was ours …
+	ClientID  string                 `json:"oc,omitempty"`
+	Audience  string                 `json:"oa,omitempty"`
+	Limit     []string               `json:"ss,omitempty"` // scope of the subject token
+	Limited   bool                   `json:"sl,omitempty"` // … which set a limit at all
+	Expires   int64                  `json:"sx,omitempty"` // `exp` of the subject token
+	Chain     []registry.AgentName   `json:"c,omitempty"`  // its actors, outermost first
+	Agent     bool                   `json:"sa,omitempty"` // the subject is an agent
+	Rules     []registry.RuleName    `json:"u,omitempty"`  // rules applied
+	Granted   []string               `json:"gs"`
+	Until     int64                  `json:"x"`
+	Blueprint registry.BlueprintName `json:"b"`
+	Version   int                    `json:"v"`
+}
+
+// Trace is what a refused event keeps.
+type Trace struct {
+	Grant     oauth.GrantType `json:"grant,omitempty"`
+	Error     oauth.Code      `json:"error"`
+	Resources []string        `json:"resources,omitempty"`
+	Scope     string          `json:"scope,omitempty"`
+	Checks    []policy.Check  `json:"checks"`
+}
+
+func (d *Decision) issuedEvent(c *token.Claims) audit.Event {
+	ev := d.event(audit.TokenIssued)
+	ev.JTI, ev.Txn, ev.Subject, ev.Target = c.JTI, c.Txn, c.Subject, string(d.verdict.Resource.Name)
+	if d.own != nil {
+		ev.Parent = d.own.JTI
+	}
+	s := d.input.Subject
+	in := Inputs{
+		Grant: d.Request.GrantType, Method: d.Presenter.Method,
+		Resources: d.Request.Resources, Audiences: d.Request.Audiences, Scope: d.input.Scope,
+		Own: s.Own, ClientID: s.ClientID, Audience: s.Audience, Limit: s.Scope, Limited: s.Scope != nil,
+		Agent: s.Agent.Agent != nil, Rules: d.verdict.Applied, Granted: d.verdict.Scope, Until: c.Expires.Unix(),
+		Blueprint: d.Presenter.Blueprint.Name, Version: d.Presenter.Blueprint.Version,
+	}
+	if !s.Expires.IsZero() {
+		in.Expires = s.Expires.Unix()
+	}
+	if id := d.Presenter.Identity; id != nil {
+		in.Issuer, in.Binding = id.Issuer, id.Binding
+	}
+	for _, p := range s.Chain {
+		in.Chain = append(in.Chain, p.Agent.Name)
+	}
+	ev.Detail, _ = json.Marshal(in) // strings, numbers and lists: cannot fail
+	return ev
+}
+
+func (d *Decision) event(kind audit.Kind) audit.Event {
+	ev := audit.Event{
+		ID: d.ID, Time: d.Time, Kind: kind, Actor: string(d.claimed), Change: d.rules.Change,
+		Replay: d.replay, ReplayReason: string(oauth.ReasonAuthReplay),
+	}
+	if d.Presenter != nil {
+		ev.Actor = string(d.Presenter.Agent.Name)
+	}
+	return ev
+}
+
+// Close ends the decision: one that was not recorded as issued is recorded as
+// refused for cause. It returns what the client is to be told, which is cause
+// itself unless recording failed.
+//
+// A request whose presenter authenticated spends its single-use keys, refused
+// or not, and is answered after the commit; without the ledger it gets 503.
+// One refused before that neither waits nor stands in the way of issuing.
+func (e *Endpoint) Close(ctx context.Context, d *Decision, cause *oauth.Error) *oauth.Error {
+	if d.recorded || cause == nil {
+		return cause
+	}
+	d.recorded = true
+	ev := d.event(audit.TokenRefused)
+	ev.Reason = string(cause.Reason)
+	ev.Subject, ev.Target = clip(d.input.Subject.Sub), ""
+	if d.verdict.Resource != nil {
+		ev.Target = string(d.verdict.Resource.Name)
+	}
+	ev.Detail = d.trace(cause)
+	if d.Presenter == nil {
+		e.Ledger.Note(ev)
+		return cause
+	}
+	receipt, err := e.Ledger.Append(ev)
+	if err != nil {
+		return oauth.Refuse(oauth.ReasonLedgerFull, err)
+	}
+	switch err := receipt.Wait(ctx); {
+	case errors.Is(err, audit.ErrReplayed):
+		return oauth.Refuse(oauth.ReasonAuthReplay, cause)
+	case err != nil:
+		return oauth.Refuse(oauth.ReasonLedgerUnavailable, err)
+	}
+	return cause
+}
+
+// undelivered closes an issued event whose token could not be signed.
+func (e *Endpoint) undelivered(d *Decision, c *token.Claims) {
+	ev := d.event(audit.TokenUndelivered)
+	ev.ID, ev.Replay, ev.JTI, ev.Subject = audit.NewID("evt", d.Time), nil, c.JTI, c.Subject
+	ev.Detail, _ = json.Marshal(map[string]string{"decision": d.ID}) // a string: cannot fail
+	if r, err := e.Ledger.Append(ev); err == nil {
+		_ = r.Wait(context.Background()) // as long as the ledger itself waits; the answer is a failure in any case
+	}
+}
+
+// trace is a refusal's detail. What was shown is cut: it may be anything that
+// a client sent.
+func (d *Decision) trace(cause *oauth.Error) json.RawMessage {
+	t := Trace{Grant: d.Request.GrantType, Error: cause.Code, Scope: clip(d.Request.Scope), Checks: make([]policy.Check, len(d.checks))}
+	for _, r := range append(append([]string{}, d.Request.Resources...), d.Request.Audiences...) {
+		if len(t.Resources) < 8 {
+			t.Resources = append(t.Resources, clip(r))
+		}
+	}
+	for i, c := range d.checks {
+		t.Checks[i] = policy.Check{Name: c.Name, OK: c.OK, Shown: clip(c.Shown), Wanted: clip(c.Wanted)}
+	}
+	raw, err := json.Marshal(t)
+	if err != nil {
+		return nil
+	}
+	return raw
+}
+
+// maxShown is how much of a value that a client sent reaches an event, bytes.
+const maxShown = 256
+
+func clip(s string) string {
+	if len(s) <= maxShown {
+		return s
+	}
+	cut := maxShown
+	for cut > 0 && !utf8.RuneStart(s[cut]) {
+		cut--
+	}
+	return s[:cut] + "…"
+}

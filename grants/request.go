@@ -1,0 +1,61 @@
+package grants
+
+import (
+	"regexp"
+	"strings"
+
+	"github.com/tokenry/tokenry/oauth"
+)
+
+// Request is a token request after the strict form parser: every parameter at
+// most once but resource and audience, empty ones absent. Grants never see
+// HTTP.
+type Request struct {
+	GrantType oauth.GrantType
+
+	// Client authentication (RFC 6749, Section 2.3; RFC 7521, Section 4.2).
+	ClientID            string // the client_id parameter
+	BasicID             string // user name of HTTP Basic, decoded
+	BasicSecret         string
+	Basic               bool // an Authorization header was sent
+	BasicMalformed      bool // … and could not be read
+	BasicAmbiguous      bool // … more than once
+	ClientSecret        string
+	ClientAssertion     string
+	ClientAssertionType string
+
+	// RFC 8693, Section 2.1.
+	SubjectToken       string
+	SubjectTokenType   string
+	ActorToken         string
+	ActorTokenType     string
+	RequestedTokenType string
+	RequestedActor     string
+	Resources          []string
+	Audiences          []string
+	Scope              string
+
+	Source string // the client's address, for the throttle of wrong secrets; never part of a decision
+}
+
+// hasCredentials reports whether the request tries to authenticate a client.
+// Credentials that are present are always checked, even where a grant would
+// do without them.
+func (r *Request) hasCredentials() bool {
+	return r.Basic || r.ClientSecret != "" || r.ClientAssertion != "" || r.ClientAssertionType != ""
+}
+
+// scopePattern is the grammar of RFC 6749, Section 3.3: tokens of printable
+// ASCII without quote and backslash, separated by single spaces.
+var scopePattern = regexp.MustCompile(`^[\x21\x23-\x5B\x5D-\x7E]+( [\x21\x23-\x5B\x5D-\x7E]+)*$`)
+
+// scopes splits the scope parameter; nil when it is absent.
+func (r *Request) scopes() ([]string, *oauth.Error) {
+	if r.Scope == "" {
+		return nil, nil
+	}
+	if !scopePattern.MatchString(r.Scope) {
+		return nil, oauth.Refuse(oauth.ReasonScopeSyntax, nil)
+	}
+	return strings.Split(r.Scope, " "), nil
+}
