@@ -90,14 +90,20 @@ func (db *DB) Changes(ctx context.Context, after int64) (changed []registry.Obje
 }
 
 // RulesAt returns the objects as they were when the change of that number had
-// just been made, in the order of kind and name. Secrets are not remembered.
-func (db *DB) RulesAt(ctx context.Context, change int64) ([]registry.Object, error) {
+// just been made, in the order of kind and name: of the agents those named, of
+// everything else all. Secrets are not remembered.
+func (db *DB) RulesAt(ctx context.Context, change int64, agents []registry.AgentName) ([]registry.Object, error) {
+	names := make([]string, len(agents))
+	for i, a := range agents {
+		names[i] = string(a)
+	}
 	rows, err := db.pool.Query(ctx, `
 		SELECT id, kind, name, labels, state, version, change, created, at, deleted, spec, NULL::bytea
 		FROM (
 			SELECT DISTINCT ON (id) id, kind, name, labels, state, version, change, created, at, deleted, spec
-			FROM tokenry.registry_history WHERE change <= $1 ORDER BY id, change DESC) h
-		WHERE NOT deleted ORDER BY kind, name`, change)
+			FROM tokenry.registry_history
+			WHERE change <= $1 AND (kind <> 'Agent' OR name = ANY($2)) ORDER BY id, change DESC) h
+		WHERE NOT deleted ORDER BY kind, name`, change, names)
 	var objects []registry.Object
 	if err == nil {
 		objects, err = pgx.CollectRows(rows, scanObject)

@@ -134,7 +134,7 @@ func TestRulesAt(t *testing.T) {
 		"a active 2; b quarantined 1; i active 1; ",
 		"b quarantined 1; i active 1; ",
 	} {
-		objects, err := db.RulesAt(t.Context(), at[i])
+		objects, err := db.RulesAt(t.Context(), at[i], []registry.AgentName{"a", "b"})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -145,6 +145,11 @@ func TestRulesAt(t *testing.T) {
 		if got != want {
 			t.Errorf("at change %d: %q, want %q", at[i], got, want)
 		}
+	}
+	// Of a hundred thousand agents a decision names a handful.
+	objects, err := db.RulesAt(t.Context(), at[2], []registry.AgentName{"b"})
+	if err != nil || len(objects) != 2 || objects[0].Name != "b" || objects[1].Name != "i" {
+		t.Errorf("with agent b alone: %+v, %v; want b and i", objects, err)
 	}
 }
 
