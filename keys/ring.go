@@ -84,6 +84,14 @@ func (r *Ring) Sign(typ string, payload []byte) (compact string, err error) {
 	return k.signer.Sign(typ, payload)
 }
 
+// Ready returns nil when a key may sign now, else ErrNoKey.
+func (r *Ring) Ready() error {
+	if k := r.state.Load().active(r.cfg.Now()); k == nil || k.signer == nil {
+		return ErrNoKey
+	}
+	return nil
+}
+
 // Public is the verification key of one of our own tokens. Errors are
 // ErrRevoked, or a *jose.Error for a kid that is not ours (any more) and for
 // an algorithm that is not the key's.
