@@ -257,7 +257,7 @@ func TestCloseGivesUpWithItsContext(t *testing.T) {
 		<-ctx.Done()
 		return nil, ctx.Err()
 	}
-	l, err := audit.New(audit.Config{Write: hang})
+	l, err := audit.New(audit.Config{Write: hang, Timeout: time.Hour})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -52,8 +52,7 @@ func (e *exam) match() error {
 	if e.bound.Condition == nil {
 		return nil
 	}
-	claims, _ := jose.Plain(map[string]any(e.claims)).(map[string]any)
-	ok, err := e.bound.Condition.Eval(claims)
+	ok, err := e.bound.Condition.Eval(e.plain())
 	if err != nil { // a missing claim, mostly: it does not match
 		return e.failed(CheckCondition, &Fault{Name: FaultCondition, Shown: err.Error(), Wanted: e.bound.Condition.String(), Err: err})
 	}

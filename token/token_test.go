@@ -353,6 +353,20 @@ func TestVerifyRefuses(t *testing.T) {
 	}
 }
 
+// TestVerifyRefusesNoLifetime: without its own check, a token that never was
+// valid would live inside the skew.
+func TestVerifyRefusesNoLifetime(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.now, w.cfg.Skew = issuedAt, time.Minute
+	payload := strings.Replace(string(marshal(t, agentToken())), `"exp":1795169100`, `"exp":1795168800`, 1)
+	_, err := token.Verify(w.sign(t, token.Type, []byte(payload)), w.cfg)
+	var refused *token.Error
+	if !errors.As(err, &refused) || refused.Reason != token.ReasonLifetime {
+		t.Errorf("got %v, want lifetime", err)
+	}
+}
+
 // TestVerifyAsksTheKey: an unknown kid, another key and another algorithm than
 // the key's (AT-02, AT-14).
 func TestVerifyAsksTheKey(t *testing.T) {
