@@ -98,35 +98,3 @@ func TestErrorsNeverQuoteTheDatabaseURL(t *testing.T) {
 		t.Error("the password is in the message")
 	}
 }
-
-func TestKEK(t *testing.T) {
-	t.Parallel()
-	raw := strings.Repeat("\x01\xfe", 16)
-	tests := []struct {
-		name, content string
-		ok            bool
-	}{
-		{"raw", raw, true},
-		{"hex", strings.Repeat("01fe", 16) + "\n", true},
-		{"base64", "Af4B/gH+Af4B/gH+Af4B/gH+Af4B/gH+Af4B/gH+Af4=\n", true},
-		{"base64url without padding", "Af4B_gH-Af4B_gH-Af4B_gH-Af4B_gH-Af4B_gH-Af4", true},
-		{"short", "01fe", false},
-		{"empty", "", false},
-	}
-	for _, test := range tests {
-		t.Run(test.name, func(t *testing.T) {
-			t.Parallel()
-			path := filepath.Join(t.TempDir(), "kek")
-			if err := os.WriteFile(path, []byte(test.content), 0o600); err != nil {
-				t.Fatal(err)
-			}
-			key, err := config.KEK(path)
-			if test.ok && (err != nil || string(key) != raw) {
-				t.Errorf("got %x, %v", key, err)
-			}
-			if !test.ok && err == nil {
-				t.Error("no error")
-			}
-		})
-	}
-}

@@ -1,0 +1,64 @@
+package cli
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tokenry/tokenry/registry"
+)
+
+func (a *app) agentCommand() *cobra.Command {
+	cmd := &cobra.Command{Use: "agent", Short: "Stop an agent, let it go on, give it a secret", Args: arguments(0, 0)}
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+	cmd.AddCommand(
+		a.stateCommand("disable", "Stop an agent: no token, anywhere, within 5 seconds", registry.Disabled),
+		a.stateCommand("enable", "Let a disabled agent go on", registry.Active),
+		a.secretCommand(),
+	)
+	return cmd
+}
+
+func (a *app) stateCommand(verb, short string, to registry.State) *cobra.Command {
+	cmd := &cobra.Command{Use: verb + " NAME", Short: short, Args: arguments(1, 1), ValidArgsFunction: a.completeAgent}
+	reason := cmd.Flags().String("reason", "", "why, for the audit trail")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		c, err := a.client()
+		if err != nil {
+			return err
+		}
+		if _, err := c.SetState(cmd.Context(), registry.KindAgent, args[0], to, *reason); err != nil {
+			return missing(failure(err), nouns()[0], args[0])
+		}
+		fmt.Fprintf(a.Stdout, "agent/%s %sd\n", args[0], verb)
+		return nil
+	}
+	return cmd
+}
+
+func (a *app) secretCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "secret NAME",
+		Short: "Give an agent a new client secret; the old one stops working",
+		Long: "secret prints a new client secret, once: the server keeps only its hash.\n" +
+			"The agent's blueprint must list `secret` in its clientAuth.",
+		Args: arguments(1, 1), ValidArgsFunction: a.completeAgent,
+	}
+	f := outputFlag(cmd)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		c, err := a.client()
+		if err != nil {
+			return err
+		}
+		s, err := c.RotateSecret(cmd.Context(), args[0])
+		if err != nil {
+			return missing(failure(err), nouns()[0], args[0])
+		}
+		if *f == tableFormat || *f == nameFormat {
+			fmt.Fprintln(a.Stdout, s.Secret)
+			return nil
+		}
+		return a.print(*f, view{value: s})
+	}
+	return cmd
+}

@@ -1,0 +1,116 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"time"
+
+	"github.com/spf13/cobra"
+)
+
+// DevOptions say how to run a server for development.
+type DevOptions struct {
+	DataDir     string // empty = the usual place
+	Listen      string // public listener
+	AdminListen string
+	DemoListen  string // empty = where it was last time, 127.0.0.1:8082 at first
+	Log         *slog.Logger
+
+	// Step is told of each thing that is done, with how long it took.
+	Step func(name, text string, took time.Duration)
+}
+
+// DevInfo says what is where once it runs.
+type DevInfo struct {
+	DataDir    string
+	Issuer     string
+	PublicURL  string
+	AdminURL   string
+	DemoURL    string
+	AdminToken string // new at every start
+	TokenFile  string // file that holds it
+}
+
+// devContext is the name of the context that dev saves.
+const devContext = "dev"
+
+func (a *app) devCommand() *cobra.Command {
+	o := DevOptions{}
+	cmd := &cobra.Command{
+		Use:   "dev",
+		Short: "Run everything on this machine: Postgres, server, demo provider, demo data",
+		Long: "dev starts a private PostgreSQL, migrates it, starts a server and a demo OpenID provider, applies demo resources,\n" +
+			"does one real exchange and shows it, then serves until ^C. It is not for production: use serve there.",
+		Args: arguments(0, 0),
+	}
+	cmd.Flags().StringVar(&o.DataDir, "data-dir", "", "where the data lies (default: the user's data directory)")
+	cmd.Flags().StringVar(&o.Listen, "listen", "127.0.0.1:8080", "address of the public listener")
+	cmd.Flags().StringVar(&o.AdminListen, "admin-listen", "127.0.0.1:8081", "address of the admin listener")
+	cmd.Flags().StringVar(&o.DemoListen, "demo-listen", "", "address of the demo provider (default: where it was last time, 127.0.0.1:8082 at first)")
+	once := cmd.Flags().Bool("once", false, "stop after the first exchange")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		if a.Dev == nil {
+			return usage("this build has no server in it")
+		}
+		return a.dev(cmd.Context(), o, *once)
+	}
+	return cmd
+}
+
+func (a *app) dev(ctx context.Context, o DevOptions, once bool) error {
+	w, p := a.Stdout, a.palette()
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	fmt.Fprintf(w, "%stokenry dev%s %s   not for production\n\n", p.bold, p.end, a.Version)
+	o.Log = a.log(slog.LevelWarn)
+	o.Step = func(name, text string, took time.Duration) {
+		fmt.Fprintf(w, "  %s✓%s %-13s %s  %s(%s)%s\n", p.good, p.end, name, text, p.dim, took.Round(time.Millisecond), p.end)
+	}
+	var tried error
+	err := a.Dev(ctx, o, func(i DevInfo) {
+		tried = a.devReady(ctx, w, i)
+		if once {
+			stop()
+			return
+		}
+		if tried != nil {
+			fmt.Fprintf(a.Stderr, "tokenry: the exchange did not succeed: %v\n", tried)
+		}
+		fmt.Fprintln(w, "\nServing until ^C.")
+	})
+	if err != nil {
+		return asError(err)
+	}
+	if once {
+		return tried
+	}
+	return nil
+}
+
+// devReady tells what is where, remembers the server, and does the real thing
+// once.
+func (a *app) devReady(ctx context.Context, w io.Writer, i DevInfo) error {
+	c := Context{Server: i.AdminURL, TokenFile: i.TokenFile, Issuer: i.Issuer, Public: i.PublicURL, Demo: i.DemoURL}
+	saved := "saved as context \"" + devContext + "\""
+	if err := a.saveContext(devContext, c); err != nil {
+		saved = "not saved: " + err.Error()
+	}
+	// The exchange below shall use this server, whatever else is set.
+	here := &app{Config: a.Config, server: c.Server, tokenFile: c.TokenFile}
+	fmt.Fprintln(w)
+	rows(w, [][]string{
+		{"  data", i.DataDir},
+		{"  issuer", i.Issuer + "   /token  /.well-known/jwks.json"},
+		{"  admin API", i.AdminURL + "/api/v1   " + saved},
+		{"  admin token", i.AdminToken + "   until the next start; in " + i.TokenFile},
+		{"  demo", i.DemoURL + "   /idp (alice, mallory)  /cluster (service accounts)"},
+	})
+	fmt.Fprintln(w)
+	err := here.try(ctx, c, trial{user: "alice", agent: "research-agent"})
+	if err == nil {
+		rows(w, [][]string{{"From another terminal:", "tokenry try"}, {"", "tokenry get agents"}, {"", "tokenry agent disable research-agent"}})
+	}
+	return err
+}

@@ -1,0 +1,141 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tokenry/tokenry/api"
+)
+
+func (a *app) explainCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:     "explain DECISION | --last-denied",
+		Short:   "Show every check of a decision, with what was shown and what was wanted",
+		Example: "  tokenry explain --last-denied\n  tokenry explain --last-denied --agent research-agent",
+		Args:    arguments(0, 1),
+	}
+	last := cmd.Flags().Bool("last-denied", false, "the latest refusal")
+	agent := cmd.Flags().String("agent", "", "with --last-denied: of this agent")
+	f := outputFlag(cmd)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if (len(args) == 1) == *last {
+			return usage("explain which decision? give its id (dec_…), or --last-denied")
+		}
+		c, err := a.client()
+		if err != nil {
+			return err
+		}
+		id := ""
+		if *last {
+			if id, err = lastDenied(cmd.Context(), c, *agent); err != nil {
+				return err
+			}
+		} else {
+			id = args[0]
+		}
+		d, err := c.Decision(cmd.Context(), id)
+		if err != nil {
+			if e := asError(failure(err)); e.Code == ExitNotFound {
+				return &Error{Code: ExitNotFound, Err: fmt.Errorf("no decision %q", id)}
+			}
+			return failure(err)
+		}
+		return a.print(*f, view{value: d, names: []string{d.ID}, table: func(w io.Writer) { a.explain(w, d) }})
+	}
+	return cmd
+}
+
+func lastDenied(ctx context.Context, c *api.Client, agent string) (string, error) {
+	list, err := c.Decisions(ctx, api.DecisionFilter{Outcome: api.Refused, Agent: agent}, api.Page{Limit: 1})
+	if err != nil {
+		return "", failure(err)
+	}
+	if len(list.Items) == 0 {
+		return "", &Error{Code: ExitNotFound, Err: errors.New("nothing was refused")}
+	}
+	return list.Items[0].ID, nil
+}
+
+// decision reads a decision that was made a moment ago. A refusal before
+// authentication is written behind its answer, so it may take a moment.
+func decision(ctx context.Context, c *api.Client, id string) (api.Decision, error) {
+	for wait := 20 * time.Millisecond; ; wait *= 2 {
+		d, err := c.Decision(ctx, id)
+		var e *api.Error
+		if err == nil || !errors.As(err, &e) || e.Status != http.StatusNotFound || wait > time.Second {
+			return d, failure(err)
+		}
+		select {
+		case <-ctx.Done():
+			return d, failure(err)
+		case <-time.After(wait):
+		}
+	}
+}
+
+// explain prints a decision for people.
+func (a *app) explain(w io.Writer, d api.Decision) {
+	p := a.palette()
+	verdict := p.good + string(d.Outcome) + p.end
+	if d.Outcome != api.Issued {
+		verdict = p.bad + string(d.Outcome) + p.end
+	}
+	fmt.Fprintf(w, "%s  %s  %s\n", d.ID, verdict, d.Time.UTC().Format(time.RFC3339))
+	var lines [][]string
+	for _, l := range [][]string{{"agent", d.Agent}, {"subject", d.Subject}, {"resource", d.Resource},
+		{"scope", strings.Join(d.Scopes, " ")}, {"jti", d.JTI}, {"txn", d.Txn}, {"parent", d.Parent}} {
+		if l[1] != "" {
+			lines = append(lines, []string{"  " + l[0], l[1]})
+		}
+	}
+	rows(w, lines)
+	fmt.Fprintln(w)
+	a.checks(w, d.Checks)
+	a.refusal(w, d)
+}
+
+// checks prints one line per check, and what was wanted below a failed one.
+func (a *app) checks(w io.Writer, checks []api.Check) {
+	width := 0
+	for _, c := range checks {
+		width = max(width, utf8.RuneCountInString(c.Name))
+	}
+	p := a.palette()
+	for _, c := range checks {
+		name := printable(c.Name) + strings.Repeat(" ", width-utf8.RuneCountInString(c.Name))
+		shown, wanted := printable(c.Shown), printable(c.Wanted)
+		if c.OK {
+			if shown != "" && wanted != "" {
+				wanted = "  " + p.dim + "(" + wanted + ")" + p.end
+			}
+			fmt.Fprintln(w, strings.TrimRight(fmt.Sprintf("  %s✓%s %s  %s%s", p.good, p.end, name, shown, wanted), " "))
+			continue
+		}
+		pad := strings.Repeat(" ", width)
+		fmt.Fprintf(w, "  %s✗%s %s  shown:  %s\n", p.bad, p.end, name, orDash(shown))
+		fmt.Fprintf(w, "    %s  wanted: %s\n", pad, orDash(wanted))
+	}
+}
+
+// refusal says what a refusal means and what mends it.
+func (a *app) refusal(w io.Writer, d api.Decision) {
+	if d.Outcome == api.Issued {
+		return
+	}
+	p := a.palette()
+	fmt.Fprintf(w, "\n%s%s%s  error_code=%s  decision=%s  nothing was issued\n", p.bad, orDash(d.Error), p.end, orDash(d.ErrorCode), d.ID)
+	if d.Meaning != "" {
+		fmt.Fprintf(w, "%s\n", d.Meaning)
+	}
+	if d.Fix != "" {
+		fmt.Fprintf(w, "Fix: %s\n", d.Fix)
+	}
+}

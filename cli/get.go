@@ -1,0 +1,196 @@
+package cli
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tokenry/tokenry/api"
+	"github.com/tokenry/tokenry/registry"
+)
+
+func (a *app) getCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:     "get KIND [NAME]",
+		Short:   "List objects, or show one",
+		Example: "  tokenry get agents\n  tokenry get agent research-agent -o yaml",
+		Args:    arguments(1, 2), ValidArgsFunction: a.completeObject,
+	}
+	f := outputFlag(cmd)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		n, name, err := kindArg(args)
+		if err != nil {
+			return err
+		}
+		c, err := a.client()
+		if err != nil {
+			return err
+		}
+		if name == "" {
+			list, err := c.AllObjects(cmd.Context(), n.kind)
+			if err != nil {
+				return failure(err)
+			}
+			return a.print(*f, objectsView(n, list, map[string]any{"items": orEmpty(list)}))
+		}
+		o, err := c.Object(cmd.Context(), n.kind, name)
+		if err != nil {
+			return missing(failure(err), n, name)
+		}
+		return a.print(*f, objectsView(n, []api.Object{o}, o))
+	}
+	return cmd
+}
+
+func orEmpty(list []api.Object) []api.Object {
+	if list == nil {
+		return []api.Object{}
+	}
+	return list
+}
+
+// missing says what was not found, and where to look.
+func missing(err error, n noun, name string) error {
+	if e := asError(err); e.Code == ExitNotFound {
+		return &Error{Code: ExitNotFound, Err: fmt.Errorf("no %s %q; see tokenry get %s", n.one, name, n.words[0])}
+	}
+	return err
+}
+
+func objectsView(n noun, list []api.Object, value any) view {
+	v := view{value: value}
+	for _, o := range list {
+		v.names = append(v.names, n.one+"/"+o.Metadata.Name)
+	}
+	v.table = func(w io.Writer) {
+		if len(list) == 0 {
+			fmt.Fprintf(w, "No %s.\n", n.words[0])
+			return
+		}
+		lines := [][]string{append([]string{"NAME", "STATE", "VERSION"}, columns(n.kind)...)}
+		for _, o := range list {
+			var s api.Status
+			if o.Status != nil {
+				s = *o.Status
+			}
+			lines = append(lines, append([]string{o.Metadata.Name, string(s.State), fmt.Sprint(s.Version)}, cells(o)...))
+		}
+		rows(w, lines)
+	}
+	return v
+}
+
+// columns are what one wants to see of a kind at a glance.
+func columns(k registry.Kind) []string {
+	switch k {
+	case registry.KindAgent:
+		return []string{"BLUEPRINT", "OWNER", "CREDENTIALS"}
+	case registry.KindBlueprint:
+		return []string{"ACCESS", "MAX TTL"}
+	case registry.KindTrustedIssuer:
+		return []string{"TYPE", "TOKENS", "ISSUER"}
+	case registry.KindResource:
+		return []string{"IDENTIFIER", "SCOPES"}
+	default:
+		return []string{"SUBJECTS", "ACTORS", "ACCESS"}
+	}
+}
+
+// cells reads the spec leniently: a newer server may know more than this
+// command, and a list shall still be a list.
+func cells(o api.Object) []string {
+	switch o.Kind {
+	case registry.KindAgent:
+		s := lenient[registry.Agent](o.Spec)
+		return []string{string(s.Blueprint), s.Owner, fmt.Sprint(len(s.Credentials))}
+	case registry.KindBlueprint:
+		s := lenient[registry.Blueprint](o.Spec)
+		return []string{accessText(s.Resources), durationText(s.MaxTTL)}
+	case registry.KindTrustedIssuer:
+		s := lenient[registry.TrustedIssuer](o.Spec)
+		tokens := s.Tokens
+		if tokens == "" {
+			tokens = registry.WorkloadTokens
+			if s.Type == registry.OIDC {
+				tokens = registry.UserTokens
+			}
+		}
+		at := s.Issuer
+		if s.TrustDomain != "" {
+			at = "spiffe://" + s.TrustDomain
+		}
+		return []string{string(s.Type), string(tokens), at}
+	case registry.KindResource:
+		s := lenient[registry.Resource](o.Spec)
+		var names []string
+		for _, scope := range s.Scopes {
+			names = append(names, scope.Name)
+		}
+		return []string{s.Identifier, orDash(strings.Join(names, " "))}
+	default:
+		s := lenient[registry.DelegationRule](o.Spec)
+		subjects := party(s.Subjects.Agents, s.Subjects.Blueprints)
+		if s.Subjects.Issuer != "" {
+			subjects = "users of " + string(s.Subjects.Issuer)
+		}
+		return []string{subjects, party(s.Actors.Agents, s.Actors.Blueprints), accessText(s.Resources)}
+	}
+}
+
+func lenient[T any](raw json.RawMessage) T {
+	var v T
+	_ = json.Unmarshal(raw, &v) // what cannot be read is shown empty
+	return v
+}
+
+func party(agents []registry.AgentName, blueprints []registry.BlueprintName) string {
+	var names []string
+	for _, n := range agents {
+		names = append(names, string(n))
+	}
+	for _, n := range blueprints {
+		names = append(names, "blueprint "+string(n))
+	}
+	return orDash(strings.Join(names, ", "))
+}
+
+func accessText(list []registry.Access) string {
+	var parts []string
+	for _, access := range list {
+		parts = append(parts, string(access.Name)+": "+strings.Join(access.Scopes, " "))
+	}
+	return orDash(strings.Join(parts, "; "))
+}
+
+func durationText(d registry.Duration) string {
+	if d == 0 {
+		return "-"
+	}
+	return shortDuration(time.Duration(d))
+}
+
+// shortDuration writes 1h0m0s as 1h.
+func shortDuration(d time.Duration) string {
+	s := d.String()
+	if strings.HasSuffix(s, "m0s") {
+		s = strings.TrimSuffix(s, "0s")
+	}
+	if strings.HasSuffix(s, "h0m") {
+		s = strings.TrimSuffix(s, "0m")
+	}
+	return s
+}
+
+// arguments wants between low and high arguments.
+func arguments(low, high int) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) < low || len(args) > high {
+			return usage("use it as: %s", cmd.UseLine())
+		}
+		return nil
+	}
+}
