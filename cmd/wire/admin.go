@@ -1,0 +1,61 @@
+package wire
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+
+	"github.com/tokenry/tokenry/api"
+	"github.com/tokenry/tokenry/audit"
+	"github.com/tokenry/tokenry/grants"
+	"github.com/tokenry/tokenry/registry"
+	"github.com/tokenry/tokenry/server/admin"
+	"github.com/tokenry/tokenry/storage"
+)
+
+// administrator is the principal of the bootstrap token.
+const administrator = "bootstrap"
+
+// admin is the handler of the admin listener.
+func (s *Server) admin() (http.Handler, error) {
+	if s.cfg.BootstrapToken == "" {
+		return nil, errors.New("no admin token: nobody could use the admin API")
+	}
+	return admin.New(admin.Config{
+		DB: s.DB, Model: s.Model, Issuer: s.cfg.Issuer,
+		Authenticate: admin.Tokens(map[string]string{administrator: s.cfg.BootstrapToken}),
+		Explain:      s.explain, Schema: s.schema, Written: s.written,
+		MaxTTL: s.cfg.Tokens.MaxTTL, Version: s.cfg.Version, Now: s.cfg.Now, Log: s.cfg.Log,
+	})
+}
+
+// written has this replica decide by what it has just written.
+func (s *Server) written(ctx context.Context) {
+	// A failed read is reported by the model's own loop, and the write stands.
+	_ = s.Model.Poll(ctx)
+}
+
+// explain computes the trace of a decision again, on the registry as it was.
+func (s *Server) explain(ctx context.Context, ev audit.Event) (grants.Explanation, error) {
+	objects, err := s.DB.RulesAt(ctx, ev.Change, grants.Agents(ev))
+	if err != nil {
+		return grants.Explanation{}, err
+	}
+	then := registry.NewModel(registry.ModelConfig{Fetch: func(context.Context, int64) ([]registry.Object, int64, error) {
+		return objects, ev.Change, nil
+	}})
+	if err := then.Poll(ctx); err != nil {
+		return grants.Explanation{}, fmt.Errorf("reading the registry at change %d: %w", ev.Change, err)
+	}
+	return grants.Explain(ev, then, s.limits())
+}
+
+// schema tells where the database's schema is.
+func (s *Server) schema(ctx context.Context) (api.Schema, error) {
+	st, err := storage.MigrationStatus(ctx, s.directURL())
+	if err != nil {
+		return api.Schema{}, err
+	}
+	return api.Schema{Version: st.Version, Wanted: st.Latest}, nil
+}

@@ -1,0 +1,230 @@
+// Package wire puts the rooms together into a running server: it fills the
+// function fields through which the loops reach SQL, opens the listeners and
+// ends everything in order. cmd/tokenry and the test kit start servers here.
+package wire
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/tokenry/tokenry/audit"
+	"github.com/tokenry/tokenry/cli/config"
+	"github.com/tokenry/tokenry/credential"
+	"github.com/tokenry/tokenry/grants"
+	"github.com/tokenry/tokenry/keys"
+	"github.com/tokenry/tokenry/outbound"
+	"github.com/tokenry/tokenry/policy"
+	"github.com/tokenry/tokenry/registry"
+	"github.com/tokenry/tokenry/storage"
+)
+
+// Config is what a server is started from.
+type Config struct {
+	config.Config
+	Version        string           // of the program; empty = "unknown"
+	KEK            []byte           // 32 bytes that seal the signing keys
+	BootstrapToken string           // admits an administrator; required
+	Log            *slog.Logger     // nil = slog.Default()
+	Now            func() time.Time // nil = time.Now
+
+	// Listeners that are open already, for callers that need their address
+	// before the server starts; nil = listen as configured.
+	Public net.Listener
+	Admin  net.Listener
+}
+
+// Server is a running server.
+type Server struct {
+	PublicURL string // scheme, host and port of the public listener
+	AdminURL  string // … and of the admin listener
+	Model     *registry.Model
+	DB        *storage.DB
+
+	cfg       Config
+	ring      *keys.Ring
+	ledger    *audit.Ledger
+	endpoint  *grants.Endpoint
+	listeners []*http.Server
+	loops     sync.WaitGroup
+	stop      context.CancelFunc
+	failed    chan error
+}
+
+// shutdownTime is how long running requests may take to end.
+const shutdownTime = 20 * time.Second
+
+// Start opens the database, migrates it if told to, reads registry and keys,
+// and serves. What it returned with an error is closed again.
+func Start(ctx context.Context, c Config) (*Server, error) {
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.Log == nil {
+		c.Log = slog.Default()
+	}
+	if c.Version == "" {
+		c.Version = "unknown"
+	}
+	loops, stop := context.WithCancel(context.WithoutCancel(ctx))
+	s := &Server{cfg: c, stop: stop, failed: make(chan error, 4)}
+	if err := s.start(ctx, loops); err != nil {
+		return nil, errors.Join(err, s.Close(ctx))
+	}
+	return s, nil
+}
+
+func (s *Server) start(ctx, loops context.Context) error {
+	if err := s.openDatabase(ctx); err != nil {
+		return err
+	}
+	if err := s.openKeys(ctx); err != nil {
+		return err
+	}
+	wake := make(chan struct{}, 1)
+	s.Model = registry.NewModel(registry.ModelConfig{
+		Fetch: s.DB.Changes, Now: s.cfg.Now, Wake: wake, Report: s.report("reading the registry"),
+	})
+	if err := s.Model.Poll(ctx); err != nil {
+		return fmt.Errorf("reading the registry: %w", err)
+	}
+	if err := s.openEndpoint(); err != nil {
+		return err
+	}
+	s.loop(func() { s.Model.Run(loops) })
+	s.loop(func() { s.DB.Listen(loops, wake) })
+	s.loop(func() { s.ring.Run(loops) })
+	s.loop(func() { s.purge(loops) })
+	return s.listen()
+}
+
+func (s *Server) loop(f func()) { s.loops.Go(f) }
+
+func (s *Server) report(doing string) func(error) {
+	return func(err error) { s.cfg.Log.Warn(doing, "cause", err) }
+}
+
+func (s *Server) openDatabase(ctx context.Context) error {
+	d := s.cfg.Database
+	if err := migrate(ctx, d); err != nil {
+		return err
+	}
+	db, err := storage.Open(ctx, storage.Config{URL: d.URL, DirectURL: d.DirectURL, MaxConns: int32(d.MaxConns)})
+	if err != nil {
+		return fmt.Errorf("opening the database: %w", err)
+	}
+	s.DB = db
+	return nil
+}
+
+func (s *Server) openKeys(ctx context.Context) error {
+	ring, err := keys.New(keys.Config{
+		KEK: s.cfg.KEK, Alg: s.cfg.Keys.Algorithm,
+		RotateEvery: s.cfg.Keys.RotateEvery, PublishBefore: s.cfg.Keys.PublishBefore, MaxTTL: s.cfg.Tokens.MaxTTL,
+		Now: s.cfg.Now, Load: s.DB.SigningKeys, Insert: s.DB.InsertSigningKey, Report: s.report("refreshing the signing keys"),
+	})
+	if err != nil {
+		return err
+	}
+	s.ring = ring
+	if err := ring.Refresh(ctx); err != nil {
+		return fmt.Errorf("reading the signing keys: %w", err)
+	}
+	return nil
+}
+
+func (s *Server) openEndpoint() error {
+	client, err := outbound.New(outbound.Config{AllowNetworks: s.cfg.Trust.AllowNetworks, AllowHTTP: s.cfg.Trust.AllowHTTP})
+	if err != nil {
+		return err
+	}
+	verifier, err := credential.New(credential.Config{
+		Issuer: s.cfg.Issuer, Model: s.Model, Outbound: client, Skew: s.cfg.Trust.ClockSkew, Now: s.cfg.Now,
+		Report: func(issuer registry.IssuerName, err error) {
+			s.cfg.Log.Warn("keys of a trusted issuer", "issuer", issuer, "cause", err)
+		},
+	})
+	if err != nil {
+		return err
+	}
+	s.ledger, err = audit.New(audit.Config{
+		Write: s.DB.WriteEvents, Poison: storage.IsPoison, Now: s.cfg.Now, Report: s.report("writing events"),
+	})
+	if err != nil {
+		return err
+	}
+	s.endpoint, err = grants.New(grants.Config{
+		Issuer: s.cfg.Issuer, Limits: s.limits(), Skew: s.cfg.Trust.ClockSkew, Model: s.Model,
+		Verifier: verifier, Ring: s.ring, Ledger: s.ledger, Rate: s.cfg.Limits.TokenPerAgent.PerSecond(), Now: s.cfg.Now,
+	})
+	return err
+}
+
+func (s *Server) limits() policy.Limits {
+	t := s.cfg.Tokens
+	return policy.Limits{DefaultTTL: t.DefaultTTL, MaxTTL: t.MaxTTL, MaxDepth: t.MaxDelegationDepth}
+}
+
+// ready reports why this replica may not issue.
+func (s *Server) ready() error {
+	if !s.Model.Fresh() {
+		return errors.New("the registry has not been read for 4 seconds")
+	}
+	return s.ring.Ready()
+}
+
+// purge forgets what nobody needs: spent single-use keys once their assertions
+// have expired, and events past their retention.
+func (s *Server) purge(ctx context.Context) {
+	tick := time.NewTicker(10 * time.Minute)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		now := s.cfg.Now()
+		if _, err := s.DB.PurgeReplay(ctx, now); err != nil {
+			s.report("forgetting single-use keys")(err)
+		}
+		if _, err := s.DB.PurgeEvents(ctx, now.Add(-s.cfg.Audit.Retention)); err != nil {
+			s.report("forgetting old events")(err)
+		}
+	}
+}
+
+// Wait returns when ctx ends or a listener fails.
+func (s *Server) Wait(ctx context.Context) error {
+	select {
+	case <-ctx.Done():
+		return nil
+	case err := <-s.failed:
+		return err
+	}
+}
+
+// Close ends the server: listeners first, so that no request loses its answer,
+// then the ledger with what is queued, then the rest.
+func (s *Server) Close(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTime)
+	defer cancel()
+	var errs []error
+	for _, l := range s.listeners {
+		errs = append(errs, l.Shutdown(ctx))
+	}
+	if s.ledger != nil {
+		errs = append(errs, s.ledger.Close(ctx))
+	}
+	s.stop()
+	s.loops.Wait()
+	if s.DB != nil {
+		s.DB.Close()
+	}
+	return errors.Join(errs...)
+}
