@@ -40,7 +40,8 @@ const maxSocketDir = 80
 // nobody is the user of the server where there is none called postgres.
 const nobody = 65534
 
-// prepare makes the directory and checks it.
+// prepare makes the directory and checks it. What lies in it is made under its
+// lock.
 func prepare(dir string) (home, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
@@ -63,11 +64,7 @@ func prepare(dir string) (home, error) {
 	if err := os.Chmod(dir, mode); err != nil {
 		return home{}, err
 	}
-	if err := h.traversable(); err != nil {
-		return home{}, err
-	}
-	h.socket, err = h.socketDir()
-	return h, err
+	return h, h.traversable()
 }
 
 // foreign says that the server runs as another user than we do.

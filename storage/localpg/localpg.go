@@ -73,6 +73,9 @@ func start(ctx context.Context, cfg Config) (*Server, error) {
 		return nil, err
 	}
 	defer unlock()
+	if h.socket, err = h.socketDir(); err != nil {
+		return nil, err
+	}
 	bin, err := h.programs()
 	if err != nil {
 		return nil, err
@@ -137,6 +140,14 @@ func (s *Server) URL(dbname string) string {
 		RawQuery: url.Values{"host": {s.home.socket}, "sslmode": {"disable"}}.Encode(),
 	}
 	return u.String()
+}
+
+// PID returns the process id of the server, for whoever measures it.
+func (s *Server) PID() (int, error) {
+	if pid := s.home.pidFile(); pid != 0 {
+		return pid, nil
+	}
+	return 0, errors.New("private PostgreSQL: it is not running")
 }
 
 // Stop ends the server, unless it belongs to another process, and waits until
