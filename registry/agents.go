@@ -158,7 +158,8 @@ func (a *agents) bind(e *AgentEntry) {
 }
 
 // newAgentEntry copies an agent into the smallest form: strings that many
-// agents share are kept once, and lists are cut to their length.
+// agents share are kept once, lists are cut to their length, and labels, which
+// no decision reads, are left out.
 func newAgentEntry(o *Object, spec *Agent, p *programs, in *interner) *AgentEntry {
 	s := *spec
 	s.Blueprint = BlueprintName(in.text(string(s.Blueprint)))
@@ -184,9 +185,6 @@ func newAgentEntry(o *Object, spec *Agent, p *programs, in *interner) *AgentEntr
 		}
 		e.conditions[i], _ = p.compile(s.Credentials[i].Condition) // reported there
 	}
-	if len(o.Labels) > 0 {
-		e.Labels = in.labels(o.Labels)
-	}
 	return e
 }
 
@@ -204,12 +202,4 @@ func (in *interner) text(s string) string {
 	s = strings.Clone(s)
 	in.m[s] = s
 	return s
-}
-
-func (in *interner) labels(labels map[string]string) map[string]string {
-	c := make(map[string]string, len(labels))
-	for k, v := range labels {
-		c[in.text(k)] = in.text(v)
-	}
-	return c
 }

@@ -1,3 +1,10 @@
+// Package registry holds the nouns that operators declare (trusted issuers,
+// resources, blueprints, agents, delegation rules), the rules that they must
+// keep, and the read model that every decision is made on.
+//
+// What a credential or a request is worth is decided elsewhere (credential,
+// policy); how objects are stored in package storage; how they look on the wire
+// in package api. YAML is read in cli/manifest.
 package registry
 
 import "time"

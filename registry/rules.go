@@ -104,7 +104,7 @@ func put[N ~string, S, E any](m map[N]*E, o *Object, entry func(Entry[N, S]) *E)
 	if o.Deleted || !ok || spec == nil {
 		return
 	}
-	if e := entry(Entry[N, S]{ID: o.ID, Name: name, State: o.State, Version: o.Version, Labels: o.Labels, Spec: spec}); e != nil {
+	if e := entry(Entry[N, S]{ID: o.ID, Name: name, State: o.State, Version: o.Version, Spec: spec}); e != nil {
 		m[name] = e
 	}
 }
@@ -138,7 +138,6 @@ type Entry[N ~string, S any] struct {
 	Name    N
 	State   State
 	Version int
-	Labels  map[string]string
 	Spec    *S
 }
 

@@ -129,7 +129,7 @@ const (
 // in an Agent a narrower one, in a DelegationRule what may be delegated.
 type Access struct {
 	Name   ResourceName `json:"name"`
-	Scopes []string     `json:"scopes"`
+	Scopes []string     `json:"scopes,omitempty"`
 }
 
 // Blueprint is the template that agents are made from (kind Blueprint).
