@@ -126,6 +126,24 @@ func (p *Party) JWKS() map[string]any {
 	return set
 }
 
+// PrivateJWK is the newest key with its private half, for a client that signs
+// its own assertions. The key must be an ES256 one.
+func (p *Party) PrivateJWK(t testing.TB) map[string]any {
+	t.Helper()
+	k := p.newest()
+	private, ok := k.key.(*ecdsa.PrivateKey)
+	if !ok {
+		t.Fatalf("authtest: the newest key is a %T", k.key)
+	}
+	d, err := private.Bytes()
+	if err != nil {
+		t.Fatal(err)
+	}
+	jwk := publicJWK(private.Public())
+	jwk["kid"], jwk["alg"], jwk["d"] = k.kid, k.alg, base64.RawURLEncoding.EncodeToString(d)
+	return jwk
+}
+
 // Sign mints a token of claims with the newest key. typ may be empty.
 func (p *Party) Sign(t testing.TB, typ string, claims Claims) string {
 	t.Helper()
@@ -209,7 +227,11 @@ func publicJWK(pub crypto.PublicKey) map[string]any {
 	b64 := base64.RawURLEncoding.EncodeToString
 	switch k := pub.(type) {
 	case *ecdsa.PublicKey:
-		return map[string]any{"kty": "EC", "crv": "P-256", "x": b64(k.X.FillBytes(make([]byte, 32))), "y": b64(k.Y.FillBytes(make([]byte, 32)))}
+		point, err := k.Bytes() // 4, x, y: SEC 1, Section 2.3.3
+		if err != nil {
+			panic(err) // made here, on P-256
+		}
+		return map[string]any{"kty": "EC", "crv": "P-256", "x": b64(point[1:33]), "y": b64(point[33:])}
 	case *rsa.PublicKey:
 		return map[string]any{"kty": "RSA", "n": b64(k.N.Bytes()), "e": b64(big.NewInt(int64(k.E)).Bytes())}
 	case ed25519.PublicKey:
