@@ -61,7 +61,7 @@ func TestSelfIssuedAssertion(t *testing.T) {
 		{"JA-03_no_sub", drop("sub"), "sub"},
 		{"JA-03_no_iss", drop("iss"), "issuer_missing"},
 		{"JA-06_SEC-CA-01", named("stranger"), "unknown"},
-		{"SEC-CA-22", named(strings.Repeat("é ", 5000)), "unknown"},
+		{"SEC-CA-22", named(strings.Repeat("é ", 1000)), "unknown"},
 		{"JA-06_no_keys", named("keyless"), "kid_unknown"},
 		{"JA-06_kid", func(h, _ object) { h["kid"] = "agent-2" }, "kid_unknown"},
 		{"SEC-CA-07", named("federated"), "method"},
@@ -102,7 +102,7 @@ func TestSelfIssuedAssertionSpendsItsID(t *testing.T) {
 	}
 	want := credential.ReplayKeyInput{
 		Space: "assertion:" + w.model.Agent("research").ID, JTI: "j-1",
-		Expires: t0.Add(60*time.Second + 2*30*time.Second), // SEC-RP-04
+		Expires: t0.UTC().Add(60*time.Second + 2*30*time.Second), // SEC-RP-04
 	}
 	if a.Replay == nil || *a.Replay != want {
 		t.Errorf("replay = %+v, want %+v", a.Replay, want)

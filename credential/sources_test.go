@@ -119,7 +119,10 @@ func TestKeysAreFetchedOnce(t *testing.T) {
 func TestNewIsStrict(t *testing.T) {
 	t.Parallel()
 	model := registry.NewModel(registry.ModelConfig{})
-	client := outbound.New(outbound.Config{})
+	client, err := outbound.New(outbound.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
 	for name, c := range map[string]credential.Config{
 		"no issuer":     {Model: model, Outbound: client},
 		"no model":      {Issuer: ours, Outbound: client},

@@ -153,9 +153,12 @@ func newWorld(t testing.TB, now time.Time) *world {
 	w := &world{t: t, now: now, objects: make(map[string]registry.Object)}
 	clock := func() time.Time { return w.now }
 	w.model = registry.NewModel(registry.ModelConfig{Fetch: w.fetch, Now: clock})
-	client := outbound.New(outbound.Config{
+	client, err := outbound.New(outbound.Config{
 		AllowHTTP: true, AllowNetworks: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")},
 	})
+	if err != nil {
+		t.Fatal(err)
+	}
 	v, err := credential.New(credential.Config{
 		Issuer: ours, Model: w.model, Outbound: client, Now: clock,
 		Report: func(_ registry.IssuerName, err error) {

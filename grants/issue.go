@@ -54,7 +54,7 @@ func (e *Endpoint) Issue(ctx context.Context, d *Decision) (*Issued, *oauth.Erro
 		}
 		return nil, oauth.Refuse(reason, signErr)
 	}
-	issued := &Issued{AccessToken: compact, ExpiresIn: claims.Expires.Sub(d.Time).Truncate(time.Second), Scope: claims.Scope}
+	issued := &Issued{AccessToken: compact, ExpiresIn: claims.Expires.Sub(claims.IssuedAt), Scope: claims.Scope}
 	if d.Request.GrantType == oauth.TokenExchange {
 		issued.IssuedTokenType = oauth.AccessTokenType
 	}

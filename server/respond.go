@@ -22,13 +22,15 @@ const bearer = "Bearer" // RFC 6750
 // refusal is an error on its way to the client, with the decision it belongs
 // to.
 type refusal struct {
-	*oauth.Error
+	cause    *oauth.Error
 	decision string
 	basic    bool // the request used Authorization, so the answer names the scheme
 }
 
+func (r *refusal) Error() string { return r.cause.Error() }
+
 // Unwrap gives the error that the grants returned.
-func (r *refusal) Unwrap() error { return r.Error }
+func (r *refusal) Unwrap() error { return r.cause }
 
 // handle adapts a handler that returns its failure. Nothing else writes an
 // error response, so no handler can write one and forget to stop.

@@ -32,7 +32,7 @@ func TestRowsJA(t *testing.T) {
 			authtest.WantIssued(t, as.Post(t, keyed(t, as, "", nil)))
 			two := keyed(t, as, "", nil)
 			two.Set("client_assertion", two.Get("client_assertion")+","+as.Assertion(t, "", nil))
-			as.WantRefused(t, as.Post(t, two), oauth.InvalidClient, clientFault("not_compact_jws"))
+			as.WantRefused(t, as.Post(t, two), oauth.InvalidClient, clientFault("jwe_unsupported"))
 			as.WantRefused(t, as.Post(t, keyed(t, as, "", nil, "client_assertion_type", "")), oauth.InvalidClient, oauth.ReasonAuthMalformed)
 			as.WantRefused(t, as.Post(t, keyed(t, as, "", nil, "client_assertion", "")), oauth.InvalidClient, oauth.ReasonAuthMalformed)
 			as.WantRefused(t, as.Post(t, keyed(t, as, "", nil, "client_assertion_type", "urn:x")), oauth.InvalidClient, oauth.ReasonAuthMalformed)
@@ -42,7 +42,7 @@ func TestRowsJA(t *testing.T) {
 			for _, aud := range []any{as.Issuer + "/token", as.Issuer + "/", strings.ToUpper(as.Issuer)} {
 				as.WantRefused(t, as.Post(t, keyed(t, as, "", authtest.Claims{"aud": aud})), oauth.InvalidClient, clientFault("aud"))
 			}
-			as.WantRefused(t, as.Post(t, keyed(t, as, "", authtest.Claims{"aud": []string{as.Issuer, "https://other.example"}})), oauth.InvalidClient, clientFault("aud_multiple"))
+			as.WantRefused(t, as.Post(t, keyed(t, as, "", authtest.Claims{"aud": []string{as.Issuer, "https://other.example"}})), oauth.InvalidClient, clientFault("aud"))
 			as.WantRefused(t, as.Post(t, keyed(t, as, "", authtest.Claims{"aud": nil})), oauth.InvalidClient, clientFault("aud_missing"))
 		}},
 		{"JA-03", func(t *testing.T, as *authtest.Server) {

@@ -27,7 +27,7 @@ func (s *Server) token(w http.ResponseWriter, r *http.Request) (err error) {
 			cause = oauth.AsError(err)
 		}
 		if cause = s.Endpoint.Close(r.Context(), d, cause); cause != nil {
-			err = &refusal{Error: cause, decision: d.ID, basic: d.Request.Basic}
+			err = &refusal{cause: cause, decision: d.ID, basic: d.Request.Basic}
 		}
 		s.metrics.observe(d, cause, time.Since(start))
 	}()

@@ -7,7 +7,6 @@ import (
 	"net/http"
 
 	"github.com/tokenry/tokenry/api"
-	"github.com/tokenry/tokenry/audit"
 	"github.com/tokenry/tokenry/grants"
 	"github.com/tokenry/tokenry/registry"
 	"github.com/tokenry/tokenry/server/admin"
@@ -37,18 +36,30 @@ func (s *Server) written(ctx context.Context) {
 }
 
 // explain computes the trace of a decision again, on the registry as it was.
-func (s *Server) explain(ctx context.Context, ev audit.Event) (grants.Explanation, error) {
+func (s *Server) explain(ctx context.Context, id string) (api.Decision, error) {
+	ev, err := s.DB.Event(ctx, id)
+	if err != nil {
+		return api.Decision{}, err
+	}
 	objects, err := s.DB.RulesAt(ctx, ev.Change, grants.Agents(ev))
 	if err != nil {
-		return grants.Explanation{}, err
+		return api.Decision{}, err
 	}
 	then := registry.NewModel(registry.ModelConfig{Fetch: func(context.Context, int64) ([]registry.Object, int64, error) {
 		return objects, ev.Change, nil
 	}})
 	if err := then.Poll(ctx); err != nil {
-		return grants.Explanation{}, fmt.Errorf("reading the registry at change %d: %w", ev.Change, err)
+		return api.Decision{}, fmt.Errorf("reading the registry at change %d: %w", ev.Change, err)
 	}
-	return grants.Explain(ev, then, s.limits())
+	x, err := grants.Explain(ev, then, s.limits())
+	if err != nil {
+		return api.Decision{}, err
+	}
+	d := admin.Decision(ev)
+	for _, c := range x.Checks {
+		d.Checks = append(d.Checks, api.Check{Name: c.Name, OK: c.OK, Shown: c.Shown, Wanted: c.Wanted})
+	}
+	return d, nil
 }
 
 // schema tells where the database's schema is.
