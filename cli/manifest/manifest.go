@@ -1,12 +1,19 @@
 // Package manifest reads the YAML files of `tokenry apply`: strictly, and
 // keeping the line of every key, so that whatever is wrong can be shown where
-// it was written. What an object may say is in package registry.
+// it was written. What an object may say is in package registry, which is asked
+// before anything is sent; what objects say about each other only the server
+// can know.
+//
+// Of YAML it takes what reads the same everywhere. Anchors, aliases, merge keys
+// and tags are refused, and so are words and numbers that one version of YAML
+// takes for something else than another does.
 package manifest
 
 import (
 	"encoding/json"
-	"io"
+	"strconv"
 
+	"github.com/tokenry/tokenry/api"
 	"github.com/tokenry/tokenry/registry"
 )
 
@@ -14,25 +21,52 @@ import (
 type Document struct {
 	Kind   registry.Kind
 	Name   string
-	Labels map[string]string
-	Spec   json.RawMessage // JSON of the spec
-	File   string
+	Labels map[string]string // nil = none
+	Spec   json.RawMessage   // the spec as JSON, members in the order of the file
+	File   string            // as given to Load or Parse
+
+	root *place
 }
 
-// Position is a place in a file; lines and columns count from 1.
+// Object returns the document as the admin API takes it.
+func (d Document) Object() api.Object {
+	return api.Object{
+		APIVersion: api.Version, Kind: d.Kind,
+		Metadata: api.Metadata{Name: d.Name, Labels: d.Labels},
+		Spec:     d.Spec,
+	}
+}
+
+// Position is a place in a file. Lines and columns count from 1, columns in
+// characters; both are 0 where only the file is known.
 type Position struct {
 	File   string
 	Line   int
 	Column int
 }
 
-// Position returns where path ("spec.keys.jwksUrl", "metadata.name") stands,
-// or the nearest parent of it that is written down.
-func (d *Document) Position(path string) Position { return Position{} }
+// String returns "agents.yaml:12".
+func (p Position) String() string {
+	if p.Line == 0 {
+		return p.File
+	}
+	return p.File + ":" + strconv.Itoa(p.Line)
+}
 
-// Parse reads the documents of one stream.
-func Parse(name string, r io.Reader) ([]Document, error) { return nil, nil }
+// Position returns where path ("spec.keys.jwksUrl", "metadata.name",
+// "spec.credentials[0].condition") stands: its key, or the value where it is
+// the element of a list. It is the nearest parent of path that is written down
+// when path itself is not, and the first line of the document for "".
+func (d *Document) Position(path string) Position {
+	if d.root == nil {
+		return Position{File: d.File}
+	}
+	at := d.root.find(path)
+	return Position{File: d.File, Line: at.line, Column: at.column}
+}
 
-// Load reads a file, every *.yaml and *.yml of a directory in name order, or
-// stdin when path is "-".
-func Load(path string, stdin io.Reader) ([]Document, error) { return nil, nil }
+// Problem returns message as a problem of d at path, for what the server finds
+// in a document that this package has passed.
+func (d *Document) Problem(path, message string) Problem {
+	return Problem{Position: d.Position(path), Kind: d.Kind, Name: d.Name, Path: path, Message: message}
+}
