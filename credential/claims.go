@@ -2,11 +2,19 @@ package credential
 
 import (
 	"encoding/json"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
 
 	"github.com/tokenry/tokenry/jose"
+)
+
+// Limits of what is carried on from a user's token into ours. A token that is
+// exchanged must not make one that no header can hold.
+const (
+	maxCarried = 255 // bytes of sub, txn, acr and each method of amr
+	maxMethods = 16  // of amr
 )
 
 // shape checks the claims that restrict a token or say who acts. One that
@@ -26,6 +34,9 @@ func (e *exam) shape() error {
 	txn, _, err := e.claims.String("txn")
 	if err != nil {
 		return e.refused(CheckClaims, err)
+	}
+	if len(txn) > maxCarried {
+		return e.claimType("txn", fmt.Sprintf("at most %d bytes", maxCarried))
 	}
 	e.identity.Txn = txn
 	return nil
@@ -75,6 +86,12 @@ func (e *exam) session() error {
 	amr, _, err := e.claims.Strings("amr")
 	if err != nil {
 		return e.refused(CheckClaims, err)
+	}
+	if len(acr) > maxCarried {
+		return e.claimType("acr", fmt.Sprintf("at most %d bytes", maxCarried))
+	}
+	if len(amr) > maxMethods || slices.ContainsFunc(amr, func(m string) bool { return len(m) > maxCarried }) {
+		return e.claimType("amr", fmt.Sprintf("at most %d methods of %d bytes", maxMethods, maxCarried))
 	}
 	e.identity.ACR, e.identity.AMR = acr, amr
 	return nil

@@ -2,6 +2,7 @@ package credential
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -82,6 +83,9 @@ func (e *exam) user(ctx context.Context) error {
 	}
 	if err := e.subject(); err != nil {
 		return err
+	}
+	if n := len(e.identity.Subject); n > maxCarried { // OpenID Connect Core 1.0, Section 2
+		return e.fail(CheckClaims, FaultSubject, fmt.Sprintf("%d bytes", n), fmt.Sprintf("sub: at most %d bytes", maxCarried))
 	}
 	if err := e.shape(); err != nil {
 		return err

@@ -119,7 +119,7 @@ func (e *Endpoint) byAssertion(ctx context.Context, d *Decision) (*Presenter, *o
 	if err != nil {
 		return nil, d.fault(oauth.AreaClient, "assertion", err)
 	}
-	d.verified("assertion", a.Checks)
+	d.prove("assertion", &a.Identity)
 	p := &Presenter{Party: e.party(d.rules, a.Agent), Identity: &a.Identity, Method: "federated"}
 	switch {
 	case a.Replay != nil:
@@ -165,7 +165,7 @@ func (e *Endpoint) byBootstrap(ctx context.Context, d *Decision) (*Presenter, *o
 	case id.Tokens != registry.WorkloadTokens:
 		return nil, none("a user's token")
 	}
-	d.verified("subject token", id.Checks)
+	d.prove("subject token", id)
 	d.bootstrap = id
 	p := &Presenter{Party: e.party(d.rules, id.Agent), Identity: id, Method: "bootstrap"}
 	if p.Agent == nil {

@@ -26,6 +26,7 @@ type Decision struct {
 	verdict policy.Verdict
 	checks  []policy.Check
 	replay  []audit.ReplayKey
+	proofs  []Proof
 
 	claimed      registry.AgentName // whom a failed authentication was about, if that is known
 	bootstrap    *credential.Identity

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/tokenry/tokenry/audit"
+	"github.com/tokenry/tokenry/credential"
 	"github.com/tokenry/tokenry/oauth"
 	"github.com/tokenry/tokenry/policy"
 	"github.com/tokenry/tokenry/registry"
@@ -41,9 +42,7 @@ func Explain(ev audit.Event, at *registry.Model, limits policy.Limits) (Explanat
 		return x, fmt.Errorf("reading the inputs of %s: %w", ev.ID, err)
 	}
 	x.Grant, x.Scope, x.Expires = in.Grant, in.Granted, time.Unix(in.Until, 0).UTC()
-	x.Checks = append(x.Checks, policy.Check{
-		Name: "presenter", OK: true, Shown: ev.Actor + " by " + in.Method, Wanted: in.via(),
-	}, policy.Check{Name: "subject", OK: true, Shown: ev.Subject})
+	x.Checks = in.proven(ev, at)
 	input, err := in.policyInput(ev, at, limits)
 	if err != nil {
 		return x, err
@@ -55,6 +54,75 @@ func Explain(ev audit.Event, at *registry.Model, limits policy.Limits) (Explanat
 	x.Checks = append(x.Checks, checks...)
 	x.Checks = append(x.Checks, policy.Check{Name: "record", OK: true, Shown: ev.ID, Wanted: "durable before the token left"})
 	return x, nil
+}
+
+// proven lists the checks of authentication and of the tokens. An issued event
+// keeps of each credential who signed it, with which key, and until when it was
+// good; that all of its checks passed follows from the token's having been
+// issued.
+func (in *Inputs) proven(ev audit.Event, at *registry.Model) []policy.Check {
+	var checks []policy.Check
+	pass := func(name, shown, wanted string) {
+		checks = append(checks, policy.Check{Name: name, OK: true, Shown: shown, Wanted: wanted})
+	}
+	presenter := func() {
+		pass("presenter", ev.Actor+" by "+in.Method, fmt.Sprintf("blueprint %s version %d", in.Blueprint, in.Version))
+		pass("rate", "within limits.token_per_agent", "")
+	}
+	authenticated := false
+	for i := range in.Proofs {
+		p := &in.Proofs[i]
+		if p.Place != "assertion" && in.Method != "bootstrap" && !authenticated {
+			authenticated = true
+			presenter()
+		}
+		agent := ev.Actor
+		if p.Place == "subject token" && in.Agent {
+			agent = ev.Subject
+		}
+		p.checks(registry.AgentName(agent), at, pass)
+	}
+	if !authenticated {
+		presenter()
+	}
+	if in.Own {
+		pass("subject token signature", "a key of ours", "our token "+ev.Parent)
+	}
+	pass("subject", ev.Subject, "")
+	return checks
+}
+
+// checks lists what was checked of one credential.
+func (p *Proof) checks(agent registry.AgentName, at *registry.Model, pass func(name, shown, wanted string)) {
+	name := func(check string) string { return p.Place + " " + check }
+	issuer := string(p.Issuer)
+	if issuer == "" {
+		issuer = string(agent) // it signed for itself
+	}
+	pass(name(credential.CheckForm), "one strict compact JWS", "")
+	pass(name(credential.CheckIssuer), issuer, "")
+	pass(name(credential.CheckSignature), p.Alg, "key "+p.Key)
+	audience := "this server"
+	if i := at.Rules().Issuer(p.Issuer); i != nil && len(i.Spec.Audiences) > 0 {
+		audience = strings.Join(i.Spec.Audiences, ", ")
+	}
+	pass(name(credential.CheckAudience), audience, "")
+	pass(name(credential.CheckTimes), "exp "+time.Unix(p.Expires, 0).UTC().Format(time.RFC3339), "")
+	if p.Binding == "" {
+		return
+	}
+	if a := at.Agent(agent); a != nil {
+		for i := range a.Spec.Credentials {
+			c := &a.Spec.Credentials[i]
+			if c.Name != p.Binding || c.Issuer != p.Issuer {
+				continue
+			}
+			pass(name(credential.CheckBinding), c.Subject.Exact, string(agent)+" / "+c.Name)
+			if c.Condition != "" {
+				pass(name(credential.CheckCondition), "true", c.Condition)
+			}
+		}
+	}
 }
 
 // Agents names the agents that Explain needs to compute a decision again; none
@@ -71,17 +139,6 @@ func Agents(ev audit.Event) []registry.AgentName {
 	return names
 }
 
-func (in *Inputs) via() string {
-	parts := []string{fmt.Sprintf("blueprint %s version %d", in.Blueprint, in.Version)}
-	if in.Issuer != "" {
-		parts = append(parts, "issuer "+string(in.Issuer))
-	}
-	if in.Binding != "" {
-		parts = append(parts, "binding "+in.Binding)
-	}
-	return strings.Join(parts, ", ")
-}
-
 func (in *Inputs) policyInput(ev audit.Event, at *registry.Model, limits policy.Limits) (policy.Input, error) {
 	rules := at.Rules()
 	var missing registry.AgentName
@@ -94,11 +151,14 @@ func (in *Inputs) policyInput(ev audit.Event, at *registry.Model, limits policy.
 		return policy.Party{Agent: a, Blueprint: rules.Blueprint(a.Spec.Blueprint)}
 	}
 	s := policy.Subject{
-		Sub: ev.Subject, Own: in.Own, ClientID: in.ClientID, Audience: in.Audience, Scope: in.Limit,
+		Sub: ev.Subject, Own: in.Own, ClientID: in.ClientID,
 		Held: append([]registry.RuleName{}, in.Rules...),
 	}
-	if in.Limited && s.Scope == nil {
-		s.Scope = []string{}
+	if in.Limited { // beyond what was granted the limit changes nothing
+		s.Scope = append([]string{}, in.Granted...)
+	}
+	if r := rules.Resource(in.Audience); r != nil {
+		s.Audience = r.Spec.Identifier
 	}
 	if in.Expires != 0 {
 		s.Expires = time.Unix(in.Expires, 0)
@@ -113,7 +173,12 @@ func (in *Inputs) policyInput(ev audit.Event, at *registry.Model, limits policy.
 	}
 	input := policy.Input{
 		Now: ev.Time, Limits: limits, Rules: rules, Presenter: party(registry.AgentName(ev.Actor)), Subject: s,
-		Resources: in.Resources, Audiences: in.Audiences, Scope: in.Scope,
+	}
+	if in.Named {
+		input.Audiences = []string{ev.Target}
+	}
+	if in.Asked {
+		input.Scope = in.Granted
 	}
 	if missing != "" {
 		return input, fmt.Errorf("agent %s is not in the registry as it was then", missing)

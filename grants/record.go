@@ -7,28 +7,27 @@ import (
 	"unicode/utf8"
 
 	"github.com/tokenry/tokenry/audit"
+	"github.com/tokenry/tokenry/credential"
 	"github.com/tokenry/tokenry/oauth"
 	"github.com/tokenry/tokenry/policy"
 	"github.com/tokenry/tokenry/registry"
 	"github.com/tokenry/tokenry/token"
 )
 
-// Inputs are what an issued event keeps, enough to compute its trace again
-// with the registry as it was at Event.Change. Short names: an allowed event
-// stays under 1 KB.
+// Inputs are what an issued event keeps: with the event itself and the registry
+// as it was at Event.Change enough to compute the trace again. What follows
+// from those is left out and names are short: an allowed event stays under
+// 1 KB.
 type Inputs struct {
 	Grant     oauth.GrantType        `json:"g"`
 	Method    string                 `json:"m"`
-	Issuer    registry.IssuerName    `json:"pi,omitempty"` // of the presenter's credential
-	Binding   string                 `json:"pb,omitempty"`
-	Resources []string               `json:"r,omitempty"`
-	Audiences []string               `json:"a,omitempty"`
-	Scope     []string               `json:"s,omitempty"`
-	Own       bool                   `json:"o,omitempty"` // the subject token was ours …
-	ClientID  string                 `json:"oc,omitempty"`
-	Audience  string                 `json:"oa,omitempty"`
-	Limit     []string               `json:"ss,omitempty"` // scope of the subject token
-	Limited   bool                   `json:"sl,omitempty"` // … which set a limit at all
+	Proofs    []Proof                `json:"p,omitempty"`  // credentials verified, in order
+	Named     bool                   `json:"t,omitempty"`  // the request named its target
+	Asked     bool                   `json:"q,omitempty"`  // … and its scopes
+	Own       bool                   `json:"o,omitempty"`  // the subject token was ours …
+	ClientID  string                 `json:"oc,omitempty"` // … issued to
+	Audience  registry.ResourceName  `json:"oa,omitempty"` // … addressed to
+	Limited   bool                   `json:"l,omitempty"`  // the subject token's scope set a limit
 	Expires   int64                  `json:"sx,omitempty"` // `exp` of the subject token
 	Chain     []registry.AgentName   `json:"c,omitempty"`  // its actors, outermost first
 	Agent     bool                   `json:"sa,omitempty"` // the subject is an agent
@@ -37,6 +36,24 @@ type Inputs struct {
 	Until     int64                  `json:"x"`
 	Blueprint registry.BlueprintName `json:"b"`
 	Version   int                    `json:"v"`
+}
+
+// Proof is a credential that was verified.
+type Proof struct {
+	Place   string              `json:"w"` // where it stood: "assertion", "subject token", "actor token"
+	Issuer  registry.IssuerName `json:"i,omitempty"`
+	Binding string              `json:"b,omitempty"` // of a workload
+	Alg     string              `json:"a"`
+	Key     string              `json:"k"`
+	Expires int64               `json:"x"`
+}
+
+// prove keeps what an issued event says of a credential.
+func (d *Decision) prove(place string, id *credential.Identity) {
+	d.verified(place, id.Checks)
+	d.proofs = append(d.proofs, Proof{
+		Place: place, Issuer: id.Issuer, Binding: id.Binding, Alg: id.Alg, Key: clip(id.KeyID, maxKeyID), Expires: id.Expires.Unix(),
+	})
 }
 
 // Trace is what a refused event keeps.
@@ -56,17 +73,17 @@ func (d *Decision) issuedEvent(c *token.Claims) audit.Event {
 	}
 	s := d.input.Subject
 	in := Inputs{
-		Grant: d.Request.GrantType, Method: d.Presenter.Method,
-		Resources: d.Request.Resources, Audiences: d.Request.Audiences, Scope: d.input.Scope,
-		Own: s.Own, ClientID: s.ClientID, Audience: s.Audience, Limit: s.Scope, Limited: s.Scope != nil,
+		Grant: d.Request.GrantType, Method: d.Presenter.Method, Proofs: d.proofs,
+		Named: len(d.Request.Resources)+len(d.Request.Audiences) > 0, Asked: d.input.Scope != nil,
+		Own: s.Own, ClientID: s.ClientID, Limited: s.Scope != nil,
 		Agent: s.Agent.Agent != nil, Rules: d.verdict.Applied, Granted: d.verdict.Scope, Until: c.Expires.Unix(),
 		Blueprint: d.Presenter.Blueprint.Name, Version: d.Presenter.Blueprint.Version,
 	}
+	if r := d.rules.ResourceByIdentifier(s.Audience); r != nil {
+		in.Audience = r.Name
+	}
 	if !s.Expires.IsZero() {
 		in.Expires = s.Expires.Unix()
-	}
-	if id := d.Presenter.Identity; id != nil {
-		in.Issuer, in.Binding = id.Issuer, id.Binding
 	}
 	for _, p := range s.Chain {
 		in.Chain = append(in.Chain, p.Agent.Name)
@@ -100,7 +117,7 @@ func (e *Endpoint) Close(ctx context.Context, d *Decision, cause *oauth.Error) *
 	d.recorded = true
 	ev := d.event(audit.TokenRefused)
 	ev.Reason = string(cause.Reason)
-	ev.Subject, ev.Target = clip(d.input.Subject.Sub), ""
+	ev.Subject, ev.Target = clip(d.input.Subject.Sub, maxShown), ""
 	if d.verdict.Resource != nil {
 		ev.Target = string(d.verdict.Resource.Name)
 	}
@@ -135,14 +152,14 @@ func (e *Endpoint) undelivered(d *Decision, c *token.Claims) {
 // trace is a refusal's detail. What was shown is cut: it may be anything that
 // a client sent.
 func (d *Decision) trace(cause *oauth.Error) json.RawMessage {
-	t := Trace{Grant: d.Request.GrantType, Error: cause.Code, Scope: clip(d.Request.Scope), Checks: make([]policy.Check, len(d.checks))}
+	t := Trace{Grant: d.Request.GrantType, Error: cause.Code, Scope: clip(d.Request.Scope, maxShown), Checks: make([]policy.Check, len(d.checks))}
 	for _, r := range append(append([]string{}, d.Request.Resources...), d.Request.Audiences...) {
 		if len(t.Resources) < 8 {
-			t.Resources = append(t.Resources, clip(r))
+			t.Resources = append(t.Resources, clip(r, maxShown))
 		}
 	}
 	for i, c := range d.checks {
-		t.Checks[i] = policy.Check{Name: c.Name, OK: c.OK, Shown: clip(c.Shown), Wanted: clip(c.Wanted)}
+		t.Checks[i] = policy.Check{Name: c.Name, OK: c.OK, Shown: clip(c.Shown, maxShown), Wanted: clip(c.Wanted, maxShown)}
 	}
 	raw, err := json.Marshal(t)
 	if err != nil {
@@ -151,16 +168,19 @@ func (d *Decision) trace(cause *oauth.Error) json.RawMessage {
 	return raw
 }
 
-// maxShown is how much of a value that a client sent reaches an event, bytes.
-const maxShown = 256
+// Most bytes of a value that a client sent, and of a key's id, in an event.
+const (
+	maxShown = 256
+	maxKeyID = 64
+)
 
-func clip(s string) string {
-	if len(s) <= maxShown {
+// clip cuts s to most bytes, on a character's border.
+func clip(s string, most int) string {
+	if len(s) <= most {
 		return s
 	}
-	cut := maxShown
-	for cut > 0 && !utf8.RuneStart(s[cut]) {
-		cut--
+	for most > 0 && !utf8.RuneStart(s[most]) {
+		most--
 	}
-	return s[:cut] + "…"
+	return s[:most] + "…"
 }

@@ -2,6 +2,7 @@ package grants
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/tokenry/tokenry/oauth"
@@ -49,7 +50,7 @@ func (r *Request) hasCredentials() bool {
 // ASCII without quote and backslash, separated by single spaces.
 var scopePattern = regexp.MustCompile(`^[\x21\x23-\x5B\x5D-\x7E]+( [\x21\x23-\x5B\x5D-\x7E]+)*$`)
 
-// scopes splits the scope parameter; nil when it is absent.
+// scopes splits the scope parameter, each once; nil when it is absent.
 func (r *Request) scopes() ([]string, *oauth.Error) {
 	if r.Scope == "" {
 		return nil, nil
@@ -57,5 +58,7 @@ func (r *Request) scopes() ([]string, *oauth.Error) {
 	if !scopePattern.MatchString(r.Scope) {
 		return nil, oauth.Refuse(oauth.ReasonScopeSyntax, nil)
 	}
-	return strings.Split(r.Scope, " "), nil
+	list := strings.Split(r.Scope, " ")
+	slices.Sort(list) // a set: their order means nothing (RFC 6749, Section 3.3)
+	return slices.Compact(list), nil
 }

@@ -42,7 +42,7 @@ func (g tokenExchange) subject(ctx context.Context, d *Decision) (policy.Subject
 	if err != nil {
 		return policy.Subject{}, d.fault(oauth.AreaSubject, "subject token", err)
 	}
-	d.verified("subject token", id.Checks)
+	d.prove("subject token", id)
 	d.subjectToken = id
 	if err := d.mayAct(id); err != nil {
 		return policy.Subject{}, err
@@ -133,7 +133,7 @@ func (g tokenExchange) actor(ctx context.Context, d *Decision) *oauth.Error {
 		if err != nil {
 			return d.fault(oauth.AreaActor, "actor token", err)
 		}
-		d.verified("actor token", id.Checks)
+		d.prove("actor token", id)
 		name = id.Agent
 	}
 	if name != d.Presenter.Agent.Name {
