@@ -36,9 +36,10 @@ import (
 // Server is a running authorization server with its surroundings.
 type Server struct {
 	*wire.Server
-	Issuer string // its `iss`
-	Clock  *Clock
-	Admin  *api.Client
+	Issuer   string // its `iss`
+	Database string // address of its database
+	Clock    *Clock
+	Admin    *api.Client
 
 	IDP     *Party // OpenID provider of users: trusted issuer "corp-idp"
 	Cluster *Party // Kubernetes-like: trusted issuer "prod-cluster"
@@ -76,6 +77,7 @@ func StartWith(t testing.TB, o Options) *Server {
 	if o.Database == "" {
 		o.Database = storagetest.URL(t)
 	}
+	s.Database = o.Database
 	public, admin := Listen(t), Listen(t)
 	s.Issuer = "http://" + public.Addr().String()
 	if o.Like != nil {

@@ -1,0 +1,48 @@
+package admin
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+
+	"github.com/tokenry/tokenry/api"
+	"github.com/tokenry/tokenry/storage"
+)
+
+// fail turns the error of a handler into what the caller may read of it. It is
+// the only place that does, and the only one that logs: what a caller can mend
+// is told to the caller alone, what only an operator can mend goes to the log.
+func fail(ctx context.Context, log *slog.Logger, err error) error {
+	var told *problem
+	var held *storage.BindingConflict
+	var issuer *storage.IssuerConflict
+	switch {
+	case errors.As(err, &told):
+		return told
+	case errors.Is(err, storage.ErrNotFound):
+		return refuse(http.StatusNotFound, api.CodeNotFound, "there is no such object")
+	case errors.Is(err, storage.ErrVersion): // RFC 9110, Section 13.1.1
+		return refuse(http.StatusPreconditionFailed, api.CodePreconditionFailed,
+			"the object is not the one that If-Match names; read it again")
+	case errors.Is(err, storage.ErrExists):
+		return refuse(http.StatusConflict, api.CodeExists, "there is an object of this name already")
+	case errors.As(err, &held):
+		return refuse(http.StatusConflict, api.CodeConflict,
+			fmt.Sprintf("a subject of agent %q already stands for agent %q; a workload is one agent", held.Agent, held.Holder))
+	case errors.As(err, &issuer):
+		return refuse(http.StatusConflict, api.CodeConflict,
+			fmt.Sprintf("the name of trusted issuer %q belongs for ever to whom it stood for first; use another name", issuer.Name))
+	case errors.Is(err, storage.ErrConflict):
+		return refuse(http.StatusConflict, api.CodeConflict, "the state of the registry does not allow this")
+	case ctx.Err() != nil:
+		// Nobody waits for the answer any more, and nothing is wrong here.
+		return refuse(http.StatusServiceUnavailable, api.CodeUnavailable, "the request ended before its answer")
+	case storage.IsUnavailable(err):
+		log.WarnContext(ctx, "admin request failed", "cause", err)
+		return refuse(http.StatusServiceUnavailable, api.CodeUnavailable, "the database does not answer; nothing was written, try again")
+	}
+	log.ErrorContext(ctx, "admin request failed", "cause", err)
+	return refuse(http.StatusInternalServerError, api.CodeInternal, "the server failed; its log says why")
+}

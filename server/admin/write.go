@@ -1,0 +1,96 @@
+package admin
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/tokenry/tokenry/api"
+	"github.com/tokenry/tokenry/registry"
+	"github.com/tokenry/tokenry/storage"
+)
+
+// write runs w in the caller's name. at says where in the body the object that
+// is the i-th of w.Upserts stands.
+func (s *server) write(ctx context.Context, w storage.Write, at func(i int) string) ([]storage.Result, error) {
+	w.By = principalOf(ctx)
+	w.Check = func(after []*registry.Object) error { return s.check(w, after, at) }
+	results, err := s.DB.Apply(ctx, w)
+	if err != nil {
+		return nil, err
+	}
+	if !w.DryRun {
+		s.Written(ctx)
+	}
+	return results, nil
+}
+
+// maxItems is how many problems one answer tells: a blueprint may be deleted
+// under a hundred thousand agents.
+const maxItems = 100
+
+// check refuses a registry in which one object contradicts another. What is
+// wrong with the objects of the request is told by its place in the body; an
+// object that the request does not hold is told by its name, so that whoever
+// deletes something reads who still refers to it.
+func (s *server) check(w storage.Write, after []*registry.Object, at func(i int) string) error {
+	found := registry.ValidateAll(after, s.Issuer)
+	if len(found) == 0 {
+		return nil
+	}
+	place := make(map[ref]int, len(w.Upserts))
+	for i, o := range w.Upserts {
+		place[ref{o.Kind, o.Name}] = i
+	}
+	var ours, others []api.ProblemItem
+	for _, p := range found {
+		if i, written := place[ref{p.Kind, p.Name}]; written {
+			ours = append(ours, item(join(at(i), p.Path), p.Message))
+		} else {
+			others = append(others, api.ProblemItem{Message: p.String()})
+		}
+	}
+	refused := invalid(first(append(ours, others...))...)
+	if len(ours) == 0 {
+		refused.Problem = refuse(http.StatusConflict, api.CodeConflict, "other objects do not allow this; errors names them").Problem
+		refused.Errors = first(others)
+	}
+	return refused
+}
+
+func first(items []api.ProblemItem) []api.ProblemItem {
+	if len(items) <= maxItems {
+		return items
+	}
+	more := api.ProblemItem{Message: fmt.Sprintf("and %d more", len(items)-maxItems)}
+	return append(items[:maxItems:maxItems], more)
+}
+
+// etag names one state of an object: the number of the write that made it so.
+// Unlike its version it changes when the object is disabled, and never comes
+// again when its name is deleted and taken anew.
+func etag(o *registry.Object) string { return `"` + strconv.FormatInt(o.Change, 10) + `"` }
+
+// ifMatch reads If-Match as storage takes it; 0 when it was not given.
+func ifMatch(header string) (int64, error) {
+	header = strings.TrimSpace(header)
+	switch {
+	case header == "":
+		return 0, nil
+	case header == "*": // RFC 9110, Section 13.1.1: any current representation
+		return storage.Present, nil
+	case strings.Contains(header, ","):
+		return 0, invalid(item("header.If-Match", "give one ETag, or *"))
+	}
+	// What is not one of ours matches nothing, and neither does a weak one:
+	// If-Match compares strongly (RFC 9110, Section 13.1.1).
+	quoted, ok := strings.CutPrefix(header, `"`)
+	text, closed := strings.CutSuffix(quoted, `"`)
+	change, err := strconv.ParseInt(text, 10, 64)
+	if !ok || !closed || err != nil || change <= 0 {
+		return 0, storage.ErrVersion
+	}
+	return change, nil
+}
