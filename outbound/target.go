@@ -1,0 +1,106 @@
+package outbound
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"os"
+	"strings"
+)
+
+const maxCAFile = 1 << 20
+
+// Check reports what is wrong with a URL before anything is resolved or
+// connected to: ErrBlocked is inside.
+func (c *Client) Check(raw string) error {
+	_, err := c.target(raw)
+	return err
+}
+
+// target reads the URL of a request and refuses those that are wrong whatever
+// their host resolves to.
+func (c *Client) target(raw string) (*url.URL, error) {
+	u, err := url.Parse(raw)
+	if err != nil {
+		return nil, blocked("it is not a URL") // the parser's error quotes it, with a password
+	}
+	host := u.Hostname()
+	switch {
+	case u.Scheme != "https" && (u.Scheme != "http" || !c.allowHTTP):
+		return nil, blocked("the scheme %q is not https", u.Scheme)
+	case u.Opaque != "" || host == "":
+		return nil, blocked("the URL has no host")
+	case u.User != nil:
+		return nil, blocked("the URL of %q has a user or password", u.Host)
+	case u.Fragment != "":
+		return nil, blocked("the URL of %q has a fragment", u.Host)
+	case strings.ContainsFunc(host, func(r rune) bool { return r <= ' ' || r > '~' || r == '%' }):
+		// A zone id would choose one of our own interfaces; other alphabets have
+		// characters that become dots and slashes when they are mapped.
+		return nil, blocked("the host is not plain ASCII")
+	case oddNumber(host):
+		return nil, blocked("the host %q is a number and no IP address", host)
+	}
+	return u, nil
+}
+
+// oddNumber reports whether host is one of the spellings of an IPv4 address
+// that some resolvers accept: 127.1, 0x7f.1, 2130706433. A last label that is
+// a number is never a name of the public DNS.
+func oddNumber(host string) bool {
+	if _, err := netip.ParseAddr(host); err == nil {
+		return false
+	}
+	host = strings.ToLower(strings.TrimSuffix(host, "."))
+	last := host[strings.LastIndexByte(host, '.')+1:]
+	return strings.HasPrefix(last, "0x") || strings.Trim(last, "0123456789") == ""
+}
+
+// transport is made anew for each fetch: a connection that stays open would
+// outlive the check of its address and the roots it was made with.
+func (c *Client) transport(caFile string) (*http.Transport, error) {
+	roots, err := readRoots(caFile)
+	if err != nil {
+		return nil, err
+	}
+	dialer := &net.Dialer{Resolver: c.resolver, ControlContext: c.guard.control}
+	return &http.Transport{
+		Proxy:                  nil, // not from the environment: a proxy resolves names where no check is made
+		DialContext:            dialer.DialContext,
+		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots},
+		DisableKeepAlives:      true,
+		DisableCompression:     true,
+		MaxResponseHeaderBytes: maxHeaderBytes,
+	}, nil
+}
+
+// readRoots reads the CA file anew each time, so that its owner can replace it
+// while the server runs. A pinned CA stands alone: with the public ones beside
+// it, any of those could vouch for the host.
+func readRoots(file string) (*x509.CertPool, error) {
+	if file == "" {
+		return nil, nil
+	}
+	f, err := os.Open(file)
+	if err != nil {
+		return nil, fmt.Errorf("reading the CA file: %w", err)
+	}
+	defer f.Close()
+	pem, err := io.ReadAll(io.LimitReader(f, maxCAFile+1))
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("reading the CA file: %w", err)
+	case len(pem) > maxCAFile:
+		return nil, fmt.Errorf("the CA file %s is larger than 1 MiB", file)
+	}
+	roots := x509.NewCertPool()
+	if !roots.AppendCertsFromPEM(pem) {
+		return nil, fmt.Errorf("the CA file %s holds no certificate", file)
+	}
+	return roots, nil
+}
