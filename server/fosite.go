@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/ory/fosite"
@@ -14,20 +15,27 @@ import (
 )
 
 // newFosite composes fosite with one handler for all grants and nothing stock:
-// the stock grant handlers mint and commit outside the pipeline. Every default
-// that is unsafe here is set, also where today nothing reaches it, because its
-// getters write the missing ones lazily, without a lock.
-func newFosite(s *Server) fosite.OAuth2Provider {
-	config := &fosite.Config{
-		ClientAuthenticationStrategy:   authenticate(s.Endpoint),
+// the stock grant handlers mint and commit outside the pipeline.
+func newFosite(issuer string, e *grants.Endpoint) fosite.OAuth2Provider {
+	config := fositeConfig(issuer, e)
+	config.TokenEndpointHandlers.Append(&handler{e})
+	return fosite.NewOAuth2Provider(noStorage{}, config)
+}
+
+// fositeConfig sets every default of fosite that is unsafe here, also where
+// today nothing reaches it, because its getters write the missing ones lazily,
+// without a lock.
+func fositeConfig(issuer string, e *grants.Endpoint) *fosite.Config {
+	return &fosite.Config{
+		ClientAuthenticationStrategy:   authenticate(e),
 		ClientSecretsHasher:            noHasher{},
 		ScopeStrategy:                  fosite.ExactScopeStrategy,
 		AudienceMatchingStrategy:       fosite.ExactAudienceMatchingStrategy,
 		JWKSFetcherStrategy:            noFetcher{},
 		GlobalSecret:                   randomSecret(),
-		TokenURL:                       s.Issuer + "/token",
-		AccessTokenIssuer:              s.Issuer,
-		IDTokenIssuer:                  s.Issuer,
+		TokenURL:                       strings.TrimRight(issuer, "/") + "/token",
+		AccessTokenIssuer:              issuer,
+		IDTokenIssuer:                  issuer,
 		AccessTokenLifespan:            5 * time.Minute,
 		RefreshTokenLifespan:           time.Hour,
 		AuthorizeCodeLifespan:          time.Minute,
@@ -42,8 +50,6 @@ func newFosite(s *Server) fosite.OAuth2Provider {
 		EnablePKCEPlainChallengeMethod: false,
 		RedirectSecureChecker:          func(context.Context, *url.URL) bool { return false },
 	}
-	config.TokenEndpointHandlers.Append(&handler{s.Endpoint})
-	return fosite.NewOAuth2Provider(noStorage{}, config)
 }
 
 // authenticate is fosite's hook for client authentication.

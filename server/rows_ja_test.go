@@ -32,7 +32,7 @@ func TestRowsJA(t *testing.T) {
 			authtest.WantIssued(t, as.Post(t, keyed(t, as, "", nil)))
 			two := keyed(t, as, "", nil)
 			two.Set("client_assertion", two.Get("client_assertion")+","+as.Assertion(t, "", nil))
-			as.WantRefused(t, as.Post(t, two), oauth.InvalidClient, clientFault("jwe_unsupported"))
+			as.WantRefused(t, as.Post(t, two), oauth.InvalidClient, clientFault("not_compact_jws"))
 			as.WantRefused(t, as.Post(t, keyed(t, as, "", nil, "client_assertion_type", "")), oauth.InvalidClient, oauth.ReasonAuthMalformed)
 			as.WantRefused(t, as.Post(t, keyed(t, as, "", nil, "client_assertion", "")), oauth.InvalidClient, oauth.ReasonAuthMalformed)
 			as.WantRefused(t, as.Post(t, keyed(t, as, "", nil, "client_assertion_type", "urn:x")), oauth.InvalidClient, oauth.ReasonAuthMalformed)

@@ -62,7 +62,7 @@ func New(c Config) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{Config: c, base: strings.TrimRight(u.Path, "/"), metrics: newMetrics(c.Ready)}
-	s.fosite = newFosite(s)
+	s.fosite = newFosite(c.Issuer, c.Endpoint)
 	s.metadata, err = s.metadataDocument()
 	return s, err
 }

@@ -1,0 +1,4 @@
+package server
+
+// FositeConfig lets a test look at what fosite is composed with.
+var FositeConfig = fositeConfig
