@@ -22,15 +22,24 @@ type Write struct {
 	Deletes []Ref              // ErrNotFound when one is not there
 	Prune   bool               // delete every object that is not in Upserts
 
-	Create  bool // every one of Upserts must be new, else ErrConflict
-	IfMatch int  // version that each object named must have, else ErrVersion; 0 = any
-	DryRun  bool // do everything, but commit nothing
+	Create  bool  // every one of Upserts must be new, else ErrExists
+	IfMatch int64 // Change that each object named must have, else ErrVersion; 0 = any, or none, Present = any
+	DryRun  bool  // do everything, but commit nothing
+	Once    Once  // what to know the request by if it comes again; ErrReused
 
 	// Check sees all objects as they would be, in the order of kind and name,
 	// and refuses by an error, which Apply returns as it is. The objects of
 	// Upserts are among them, completed, as copies with the same Spec. Nil = no
 	// check.
 	Check func(after []*registry.Object) error
+}
+
+// Present as IfMatch: the object must be there, in whatever state.
+const Present int64 = -1
+
+// matches says that an object that is there is the one that the writer means.
+func (w Write) matches(change int64) bool {
+	return w.IfMatch == 0 || w.IfMatch == Present || w.IfMatch == change
 }
 
 // Ref names an object, by its name or its id.
@@ -46,6 +55,11 @@ type Result struct {
 	ID      string
 	Version int
 	Outcome Outcome
+
+	// Object is the object as the write left it; of a deleted one, as it was.
+	// After a dry run its Change and its times are those of no write.
+	// It is empty for a request that was there before (Once).
+	Object registry.Object `json:"-"`
 }
 
 // Outcome is what a write did to an object.
@@ -73,12 +87,21 @@ func (db *DB) Apply(ctx context.Context, w Write) ([]Result, error) {
 	if w.By == "" {
 		return nil, errNobody
 	}
+	if w.DryRun {
+		w.Once = Once{} // what was not done needs no remembering
+	}
 	p, err := newPlan(w)
 	if err != nil {
 		return nil, err
 	}
 	var refused error
+	var results []Result
 	err = db.alone(ctx, registryLock, func(tx pgx.Tx) error {
+		before, found, err := w.Once.before(ctx, tx, w.By)
+		if err != nil || found {
+			results = before
+			return err
+		}
 		if err := p.read(ctx, tx); err != nil {
 			return err
 		}
@@ -88,10 +111,10 @@ func (db *DB) Apply(ctx context.Context, w Write) ([]Result, error) {
 		if err := p.write(ctx, tx); err != nil {
 			return err
 		}
-		if w.DryRun {
+		if results = p.results(); w.DryRun {
 			return errDryRun
 		}
-		return nil
+		return w.Once.keep(ctx, tx, w.By, results)
 	})
 	switch {
 	case refused != nil:
@@ -99,7 +122,7 @@ func (db *DB) Apply(ctx context.Context, w Write) ([]Result, error) {
 	case err != nil && !errors.Is(err, errDryRun):
 		return nil, fmt.Errorf("writing the registry: %w", err)
 	}
-	return p.results(), nil
+	return results, nil
 }
 
 // plan is a Write on its way.
@@ -107,7 +130,7 @@ type plan struct {
 	w       Write
 	upserts []*upsert
 	byName  map[Ref]*upsert
-	deletes []registry.Object // ID, Kind, Name and Version
+	deletes []registry.Object
 	change  int64
 }
 
@@ -140,10 +163,10 @@ func newPlan(w Write) (*plan, error) {
 func (p *plan) results() []Result {
 	all := make([]Result, 0, len(p.upserts)+len(p.deletes))
 	for _, u := range p.upserts {
-		all = append(all, Result{u.Kind, u.Name, u.ID, u.Version, u.outcome})
+		all = append(all, Result{u.Kind, u.Name, u.ID, u.Version, u.outcome, u.Object})
 	}
 	for _, d := range p.deletes {
-		all = append(all, Result{d.Kind, d.Name, d.ID, d.Version, Deleted})
+		all = append(all, Result{d.Kind, d.Name, d.ID, d.Version, Deleted, d})
 	}
 	return all
 }
@@ -160,7 +183,7 @@ func (p *plan) read(ctx context.Context, tx pgx.Tx) error {
 			return fmt.Errorf("deleting %s: %w", subject(ref.Kind, ref.Name), err)
 		case p.byName[Ref{o.Kind, o.Name}] != nil:
 			return fmt.Errorf("%s: %w: it is to be written and deleted at once", subject(o.Kind, o.Name), ErrConflict)
-		case p.w.IfMatch != 0 && p.w.IfMatch != o.Version:
+		case !p.w.matches(o.Change):
 			return fmt.Errorf("deleting %s: %w", subject(o.Kind, o.Name), ErrVersion)
 		case slices.ContainsFunc(p.deletes, func(d registry.Object) bool { return d.ID == o.ID }):
 			continue
@@ -185,7 +208,7 @@ func (p *plan) readUpserts(ctx context.Context, tx pgx.Tx) error {
 		kinds[i], names[i], labels[i], specs[i] = string(u.Kind), u.Name, string(u.labels), string(u.spec)
 	}
 	rows, err := tx.Query(ctx, `
-		SELECT o.kind, o.name, o.id, o.state, o.version, o.created, o.secret_hash,
+		SELECT o.kind, o.name, o.id, o.state, o.version, o.change, o.created, o.updated, o.secret_hash,
 			o.spec = w.spec::jsonb AND o.labels = w.labels::jsonb
 		FROM unnest($1::text[], $2::text[], $3::text[], $4::text[]) AS w(kind, name, labels, spec)
 		JOIN tokenry.registry_objects o ON o.kind = w.kind AND o.name = w.name AND o.deleted_at IS NULL`,
@@ -196,17 +219,19 @@ func (p *plan) readUpserts(ctx context.Context, tx pgx.Tx) error {
 	var ref Ref
 	var o registry.Object
 	var same bool
-	_, err = pgx.ForEachRow(rows, []any{&ref.Kind, &ref.Name, &o.ID, &o.State, &o.Version, &o.Created, &o.SecretHash, &same}, func() error {
+	into := []any{&ref.Kind, &ref.Name, &o.ID, &o.State, &o.Version, &o.Change, &o.Created, &o.Updated, &o.SecretHash, &same}
+	_, err = pgx.ForEachRow(rows, into, func() error {
 		u := p.byName[ref]
-		u.ID, u.State, u.Created, u.SecretHash = o.ID, o.State, o.Created, slices.Clone(o.SecretHash)
+		u.ID, u.State, u.SecretHash = o.ID, o.State, slices.Clone(o.SecretHash)
+		u.Change, u.Created, u.Updated = o.Change, o.Created.UTC(), o.Updated.UTC()
 		u.Version, u.outcome = o.Version, Unchanged
 		if !same {
 			u.Version, u.outcome = o.Version+1, Configured
 		}
 		switch {
 		case p.w.Create:
-			return fmt.Errorf("%s: %w: it is there already", subject(ref.Kind, ref.Name), ErrConflict)
-		case p.w.IfMatch != 0 && p.w.IfMatch != o.Version:
+			return fmt.Errorf("%s: %w", subject(ref.Kind, ref.Name), ErrExists)
+		case !p.w.matches(o.Change):
 			return fmt.Errorf("%s: %w", subject(ref.Kind, ref.Name), ErrVersion)
 		}
 		return nil

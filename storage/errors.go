@@ -1,8 +1,11 @@
 package storage
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"io"
+	"net"
 	"strings"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -18,7 +21,10 @@ var (
 	// *IssuerConflict are of this kind.
 	ErrConflict = errors.New("conflict")
 
-	// ErrVersion: the object has another version than the writer read
+	// ErrExists: what was to be created is there already. It is an ErrConflict.
+	ErrExists = fmt.Errorf("%w: it is there already", ErrConflict)
+
+	// ErrVersion: the object is not the one that the writer read
 	// (RFC 9110, Section 13.1.1: answered with 412).
 	ErrVersion = errors.New("the object was changed in the meantime")
 )
@@ -54,6 +60,27 @@ func (e *IssuerConflict) Error() string {
 
 // Unwrap returns ErrConflict.
 func (e *IssuerConflict) Unwrap() error { return ErrConflict }
+
+// IsUnavailable says that err comes from the state of the database, not from
+// what was asked: it cannot be reached, is going away, has no room, or did not
+// answer in time. The same may work later.
+func IsUnavailable(err error) bool {
+	var connect *pgconn.ConnectError
+	if errors.As(err, &connect) {
+		return true
+	}
+	var pg *pgconn.PgError
+	if errors.As(err, &pg) {
+		for _, class := range []string{"08", "53", "57", "58"} { // connection, resources, operator, system
+			if strings.HasPrefix(pg.Code, class) {
+				return true
+			}
+		}
+		return pg.Code == "55P03" || tryAgain(err) // waited for a lock for too long
+	}
+	var network net.Error
+	return errors.As(err, &network) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, io.ErrUnexpectedEOF) || pgconn.SafeToRetry(err)
+}
 
 // IsPoison says that err comes from the content of a row, not from the state of
 // the database: trying again cannot help, trying without the row can.

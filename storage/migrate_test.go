@@ -65,7 +65,7 @@ func TestMigrateDirty(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct{ make, remedy string }{
 		{"SET version = 1, dirty = true", "DELETE FROM tokenry.schema_migrations;"},
-		{"SET dirty = true", "UPDATE tokenry.schema_migrations SET version = 2, dirty = false;"},
+		{"SET version = 3, dirty = true", "UPDATE tokenry.schema_migrations SET version = 2, dirty = false;"},
 	} {
 		url := storagetest.URL(t)
 		conn := connect(t, url)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"reflect"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -53,14 +54,29 @@ func (p *plan) writeRows(ctx context.Context, tx pgx.Tx, written []*upsert) erro
 		id[i], kind[i], name[i] = u.ID, string(u.Kind), u.Name
 		labels[i], spec[i], version[i] = string(u.labels), string(u.spec), int32(u.Version)
 	}
-	_, err := tx.Exec(ctx, `
+	rows, err := tx.Query(ctx, `
 		INSERT INTO tokenry.registry_objects AS o (id, kind, name, labels, spec, version, change, created, updated)
 		SELECT id, kind, name, labels::jsonb, spec::jsonb, version, $7, clock_timestamp(), clock_timestamp()
 		FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::int[])
 			AS w(id, kind, name, labels, spec, version)
 		ON CONFLICT (id) DO UPDATE SET labels = excluded.labels, spec = excluded.spec, version = excluded.version,
-			change = excluded.change, updated = excluded.updated`,
+			change = excluded.change, updated = excluded.updated
+		RETURNING id, created, updated`,
 		id, kind, name, labels, spec, version, p.change)
+	if err != nil {
+		return err
+	}
+	byID := make(map[string]*upsert, n)
+	for _, u := range written {
+		byID[u.ID] = u
+	}
+	var one string
+	var created, updated time.Time
+	_, err = pgx.ForEachRow(rows, []any{&one, &created, &updated}, func() error {
+		u := byID[one]
+		u.Change, u.Created, u.Updated = p.change, created.UTC(), updated.UTC()
+		return nil
+	})
 	return err
 }
 
