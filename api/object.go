@@ -89,7 +89,7 @@ type StateChange struct {
 // Secret is the answer of :rotate-secret, the only time that a secret is seen.
 type Secret struct {
 	ClientID string `json:"clientId"`
-	Secret   string `json:"secret" doc:"256 random bits, base64url. Only its SHA-256 is kept."`
+	Secret   string `json:"secret,omitempty" doc:"256 random bits, base64url. Only its SHA-256 is kept. Absent in a dry run."`
 }
 
 // FederatedCredential is one binding, of whatever agent.

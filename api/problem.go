@@ -12,7 +12,7 @@ type Problem struct {
 	Type   string        `json:"type,omitempty" doc:"Absent: the problem is told by code."`
 	Title  string        `json:"title" doc:"The text of the status."`
 	Status int           `json:"status"`
-	Code   Code          `json:"code" doc:"Stable, for machines."`
+	Code   Code          `json:"code" enum:"unauthenticated,not_found,method_not_allowed,exists,conflict,precondition_failed,too_large,unsupported_media,malformed,invalid,secret_not_allowed,internal,unavailable" doc:"Stable, for machines."`
 	Detail string        `json:"detail,omitempty" doc:"For people; may change."`
 	Errors []ProblemItem `json:"errors,omitempty" doc:"Each thing that is wrong with the request."`
 }

@@ -65,6 +65,9 @@ func config(db *storage.DB) admin.Config {
 		DB: db, Model: registry.NewModel(registry.ModelConfig{Fetch: db.Changes}), Issuer: issuer,
 		Authenticate: admin.Tokens(map[string]string{principal: token, "bob": "admin-token-of-bob"}),
 		Explain: func(_ context.Context, id string) (api.Decision, error) {
+			if !strings.HasPrefix(id, "dec_") || strings.ContainsAny(id, "\x00/") {
+				return api.Decision{}, errors.New("a database cannot be asked for this")
+			}
 			if id != "dec_known" {
 				return api.Decision{}, storage.ErrNotFound
 			}

@@ -10,13 +10,14 @@ import (
 // apply brings a set of objects into force, all or none.
 func (s *server) apply(ctx context.Context, in *struct {
 	Writing
+	Repeatable
 	RawBody []byte
 }) (*struct{ Body api.ApplyResult }, error) {
 	objects, prune, err := applyOf(in.RawBody)
 	if err != nil {
 		return nil, err
 	}
-	w := storage.Write{Upserts: objects, Prune: prune, DryRun: in.DryRun}
+	w := storage.Write{Upserts: objects, Prune: prune, DryRun: in.DryRun, Once: in.once("apply", in.RawBody)}
 	results, err := s.write(ctx, w, func(i int) string { return index("objects", i) })
 	if err != nil {
 		return nil, err

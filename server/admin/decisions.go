@@ -8,6 +8,7 @@ import (
 
 	"github.com/tokenry/tokenry/api"
 	"github.com/tokenry/tokenry/audit"
+	"github.com/tokenry/tokenry/grants"
 	"github.com/tokenry/tokenry/oauth"
 	"github.com/tokenry/tokenry/registry"
 	"github.com/tokenry/tokenry/storage"
@@ -73,9 +74,7 @@ func Decision(e audit.Event) api.Decision {
 	switch e.Kind {
 	case audit.TokenIssued:
 		d.Outcome = api.Issued
-		var inputs struct {
-			Granted []string `json:"gs"` // as grants.Inputs has it
-		}
+		var inputs grants.Inputs
 		_ = json.Unmarshal(e.Detail, &inputs) // what cannot be read is left out of a list
 		d.Scopes = inputs.Granted
 	case audit.TokenUndelivered:

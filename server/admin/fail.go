@@ -26,6 +26,8 @@ func fail(ctx context.Context, log *slog.Logger, err error) error {
 	case errors.Is(err, storage.ErrVersion): // RFC 9110, Section 13.1.1
 		return refuse(http.StatusPreconditionFailed, api.CodePreconditionFailed,
 			"the object is not the one that If-Match names; read it again")
+	case errors.Is(err, storage.ErrReused):
+		return invalid(item("header.Idempotency-Key", "belongs to another request; take a new one"))
 	case errors.Is(err, storage.ErrExists):
 		return refuse(http.StatusConflict, api.CodeExists, "there is an object of this name already")
 	case errors.As(err, &held):

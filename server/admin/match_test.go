@@ -175,6 +175,11 @@ func TestPutByIDRace(t *testing.T) {
 		done <- p.send(t, request{method: http.MethodPut, path: "/resources/" + o.Status.ID, body: `{"metadata":{"labels":{"a":"b"}},"spec":` + string(o.Spec) + `}`})
 	}()
 	for waiting := false; !waiting; time.Sleep(5 * time.Millisecond) {
+		select {
+		case a := <-done:
+			t.Fatalf("it did not wait: %d %s", a.status, a.body)
+		default:
+		}
 		if err := conn.QueryRow(t.Context(), "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))").Scan(&waiting); err != nil {
 			t.Fatal(err)
 		}

@@ -77,13 +77,16 @@ func (n *noun) read(ctx context.Context, in *struct{ Named }) (*object, error) {
 
 func (n *noun) create(ctx context.Context, in *struct {
 	Writing
+	Repeatable
 	RawBody []byte
 }) (*object, error) {
 	o, err := manifestOf(in.RawBody, ref{kind: n.kind})
 	if err != nil {
 		return nil, err
 	}
-	return n.upsert(ctx, storage.Write{Upserts: []*registry.Object{o}, Create: true, DryRun: in.DryRun})
+	w := storage.Write{Upserts: []*registry.Object{o}, Create: true, DryRun: in.DryRun}
+	w.Once = in.once("create "+string(n.kind), in.RawBody)
+	return n.upsert(ctx, w)
 }
 
 func (n *noun) put(ctx context.Context, in *struct {
@@ -131,6 +134,13 @@ func (n *noun) upsert(ctx context.Context, w storage.Write) (*object, error) {
 		return nil, err
 	}
 	o := &results[0].Object
+	if o.ID == "" { // it was made by this request when it came before
+		there, err := n.DB.Object(ctx, n.kind, results[0].ID)
+		if err != nil {
+			return nil, err
+		}
+		o = &there
+	}
 	out, err := answer(o)
 	switch {
 	case err != nil:

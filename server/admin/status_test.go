@@ -64,7 +64,7 @@ func TestKeys(t *testing.T) {
 	add("a", -90*h, -90*h, nil, nil)
 	add("b", -80*h, -80*h, nil, at(-79*h))
 	add("c", -70*h, -70*h, at(-30*time.Minute), nil)
-	add("d", -60*h, 50*h, at(-59*h), nil) // never signed, so that it takes over from nobody
+	add("d", -60*h, -5*time.Minute, at(-59*h), nil) // never signed, so that it takes over from nobody
 	add("e", -30*time.Minute, -30*time.Minute, nil, nil)
 	add("f", -20*time.Minute, -10*time.Minute, nil, nil)
 	add("g", -5*time.Minute, h, nil, nil)
@@ -79,6 +79,14 @@ func TestKeys(t *testing.T) {
 	want := []string{"g published", "f active", "e retiring", "d retired", "c retiring", "b revoked", "a retired"}
 	if !slices.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)
+	}
+	// A stop counts at once, even by a clock that is ahead of ours.
+	if err := p.db.RetireSigningKey(t.Context(), principal, "f", "drill"); err != nil {
+		t.Fatal(err)
+	}
+	stopped, err := p.Keys(t.Context())
+	if err != nil || stopped.Items[1].State != api.KeyRetiring || !stopped.Items[1].Retired.After(now) {
+		t.Errorf("f is %+v, %v; want it retiring", stopped.Items[1], err)
 	}
 	if k := list.Items[0]; k.Alg != "ES256" || !k.ActiveFrom.Equal(now.Add(h)) || !k.Created.Equal(now.Add(-5*time.Minute)) {
 		t.Errorf("got %+v", k)
