@@ -38,6 +38,8 @@ var ErrNotBool = errors.New("the condition is neither true nor false")
 type Program struct {
 	source  string
 	program cel.Program
+	reads   []string // claims that it looks at by name
+	all     bool     // … or at any
 }
 
 // environment is what every condition is compiled in; it never changes.
@@ -79,7 +81,9 @@ func Compile(expr string) (*Program, error) {
 	if err != nil {
 		return nil, &SyntaxError{Line: 1, Column: 1, Message: err.Error()}
 	}
-	return &Program{source: expr, program: program}, nil
+	p := &Program{source: expr, program: program}
+	p.reads, p.all = reads(parsed)
+	return p, nil
 }
 
 // growing returns the name of a function in ast whose result can be far larger
