@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/tokenry/tokenry/condition"
 )
@@ -12,7 +13,8 @@ import (
 // AgentEntry is an agent in the read model.
 type AgentEntry struct {
 	Entry[AgentName, Agent]
-	SecretHash []byte // SHA-256 of the client secret; nil = it has none
+	Created    time.Time // when this agent took the name
+	SecretHash []byte    // SHA-256 of the client secret; nil = it has none
 
 	// conditions are those of Spec.Credentials, by index; nil when none has any.
 	conditions []*condition.Program
@@ -23,6 +25,18 @@ type BoundCredential struct {
 	Agent      AgentName
 	Credential *Credential
 	Condition  *condition.Program // nil = it has none
+}
+
+// CanAuthenticate says that the agent has a way left to prove itself: a secret,
+// keys of its own, or a credential of an issuer that admits.
+func (e *AgentEntry) CanAuthenticate(rules *Rules) bool {
+	if len(e.SecretHash) > 0 || len(e.Spec.JWKS) > 0 {
+		return true
+	}
+	return slices.ContainsFunc(e.Spec.Credentials, func(c Credential) bool {
+		issuer := rules.Issuer(c.Issuer)
+		return issuer != nil && issuer.Admits()
+	})
 }
 
 const shards = 64
@@ -172,7 +186,7 @@ func newAgentEntry(o *Object, spec *Agent, p *programs, in *interner) *AgentEntr
 		c.Mode = Mode(in.text(string(c.Mode)))
 		c.Subject.Exact = strings.Clone(c.Subject.Exact)
 	}
-	e := &AgentEntry{SecretHash: slices.Clone(o.SecretHash)}
+	e := &AgentEntry{Created: o.Created, SecretHash: slices.Clone(o.SecretHash)}
 	e.Entry = Entry[AgentName, Agent]{
 		ID: strings.Clone(o.ID), Name: AgentName(strings.Clone(o.Name)), State: State(in.text(string(o.State))), Version: o.Version, Spec: &s,
 	}

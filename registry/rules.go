@@ -141,10 +141,17 @@ type Entry[N ~string, S any] struct {
 	Spec    *S
 }
 
+// admits says that an object of a mode takes part in decisions: shadow only
+// records.
+func (e *Entry[N, S]) admits(m Mode) bool { return e.State == Active && m != Shadow }
+
 // IssuerEntry is a trusted issuer in the read model.
 type IssuerEntry struct {
 	Entry[IssuerName, TrustedIssuer]
 }
+
+// Admits says that the issuer's tokens take part in decisions.
+func (e *IssuerEntry) Admits() bool { return e.admits(e.Spec.Mode) }
 
 // ResourceEntry is a resource in the read model.
 type ResourceEntry struct {
@@ -166,8 +173,19 @@ type BlueprintEntry struct {
 	Entry[BlueprintName, Blueprint]
 }
 
+// Allows says that agents of the blueprint may authenticate in a way.
+func (e *BlueprintEntry) Allows(m ClientAuth) bool {
+	if len(e.Spec.ClientAuth) == 0 {
+		return m == FederatedAuth
+	}
+	return slices.Contains(e.Spec.ClientAuth, m)
+}
+
 // RuleEntry is a delegation rule in the read model.
 type RuleEntry struct {
 	Entry[RuleName, DelegationRule]
 	Condition *condition.Program // of its subjects; nil = it has none
 }
+
+// Admits says that the rule takes part in decisions.
+func (e *RuleEntry) Admits() bool { return e.admits(e.Spec.Mode) }
