@@ -13,10 +13,10 @@ import (
 // byte as they were; it is also four times as quick.
 //
 // A token without one of the claims that RFC 9068, Section 2.2 requires is an
-// error, `aud` excepted.
+// error.
 func (c *Claims) Marshal() ([]byte, error) {
 	for _, required := range []struct{ name, value string }{
-		{"iss", c.Issuer}, {"sub", c.Subject}, {"client_id", c.ClientID}, {"jti", c.JTI},
+		{"iss", c.Issuer}, {"sub", c.Subject}, {"aud", c.Audience}, {"client_id", c.ClientID}, {"jti", c.JTI},
 	} {
 		if required.value == "" {
 			return nil, fmt.Errorf("writing a token: %q is empty", required.name)

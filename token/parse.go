@@ -19,7 +19,7 @@ func Parse(o jose.Object, payload []byte) (*Claims, error) {
 	c := &Claims{
 		Issuer:   r.required("iss"), // RFC 9068, Section 2.2
 		Subject:  r.required("sub"),
-		Audience: r.string("aud"),
+		Audience: r.required("aud"),
 		ClientID: r.required("client_id"),
 		JTI:      r.required("jti"),
 		Scope:    r.string("scope"),
@@ -29,6 +29,9 @@ func Parse(o jose.Object, payload []byte) (*Claims, error) {
 		IssuedAt: r.time("iat"),
 		Expires:  r.time("exp"),
 	}
+	// What restricts a token cannot be ignored: a newer replica may have written
+	// it. Each is refused until it is enforced.
+	r.forbid("cnf", "may_act", "authorization_details")
 	if n, ok := o["auth_time"]; ok {
 		number, isNumber := n.(json.Number)
 		if !isNumber {

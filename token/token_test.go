@@ -292,6 +292,10 @@ func TestVerify(t *testing.T) {
 		}
 	}
 	w.cfg.Audience = ""
+	if _, err := token.Verify(w.sign(t, token.Type, payload), w.cfg); err == nil {
+		t.Error("a verifier that names no audience accepts a token")
+	}
+	w.cfg.AnyAudience = true
 	if _, err := token.Verify(w.sign(t, token.Type, payload), w.cfg); err != nil {
 		t.Errorf("any audience: %v", err)
 	}
@@ -307,22 +311,23 @@ func TestVerifyRefuses(t *testing.T) {
 		world func(*world)
 		want  token.Reason // "" = accepted
 	}{
-		"typ JWT":             {typ: "JWT", want: token.ReasonType},
-		"no typ":              {typ: "none", want: token.ReasonType},
-		"typ of an ID-JAG":    {typ: "oauth-id-jag+jwt", want: token.ReasonType},
-		"other iss":           {claim: func(c *token.Claims) { c.Issuer += "/" }, want: token.ReasonIssuer},
-		"other aud":           {claim: func(c *token.Claims) { c.Audience += "/x" }, want: token.ReasonAudience},
-		"no aud":              {claim: func(c *token.Claims) { c.Audience = "" }, want: token.ReasonAudience},
-		"last second":         {world: func(w *world) { w.now = issuedAt.Add(5*time.Minute - 1) }},
-		"expired":             {world: func(w *world) { w.now = issuedAt.Add(5 * time.Minute) }, want: token.ReasonExpired},
-		"expired within skew": {world: func(w *world) { w.now = issuedAt.Add(5 * time.Minute); w.cfg.Skew = time.Second }},
-		"expired beyond skew": {world: func(w *world) { w.now = issuedAt.Add(301 * time.Second); w.cfg.Skew = time.Second }, want: token.ReasonExpired},
-		"iat now":             {world: func(w *world) { w.now = issuedAt }},
-		"iat to come":         {world: func(w *world) { w.now = issuedAt.Add(-time.Second) }, want: token.ReasonIssuedAt},
-		"iat within skew":     {world: func(w *world) { w.now = issuedAt.Add(-time.Second); w.cfg.Skew = time.Second }},
-		"nbf to come":         {extra: `"nbf":1795168861`, want: token.ReasonNotYetValid},
-		"nbf now":             {extra: `"nbf":1795168860`},
-		"nbf text":            {extra: `"nbf":"1795168860"`, want: token.ReasonClaims},
+		"typ JWT":            {typ: "JWT", want: token.ReasonType},
+		"no typ":             {typ: "none", want: token.ReasonType},
+		"typ of an ID-JAG":   {typ: "oauth-id-jag+jwt", want: token.ReasonType},
+		"other iss":          {claim: func(c *token.Claims) { c.Issuer += "/" }, want: token.ReasonIssuer},
+		"other aud":          {claim: func(c *token.Claims) { c.Audience += "/x" }, want: token.ReasonAudience},
+		"last second":        {world: func(w *world) { w.now = issuedAt.Add(5*time.Minute - 1) }},
+		"expired":            {world: func(w *world) { w.now = issuedAt.Add(5 * time.Minute) }, want: token.ReasonExpired},
+		"expired, with skew": {world: func(w *world) { w.now = issuedAt.Add(5 * time.Minute); w.cfg.Skew = time.Minute }, want: token.ReasonExpired},
+		"cnf":                {extra: `"cnf":{"jkt":"x"}`, want: token.ReasonClaims},
+		"may_act":            {extra: `"may_act":{"sub":"x"}`, want: token.ReasonClaims},
+		"details":            {extra: `"authorization_details":[]`, want: token.ReasonClaims},
+		"iat now":            {world: func(w *world) { w.now = issuedAt }},
+		"iat to come":        {world: func(w *world) { w.now = issuedAt.Add(-time.Second) }, want: token.ReasonIssuedAt},
+		"iat within skew":    {world: func(w *world) { w.now = issuedAt.Add(-time.Second); w.cfg.Skew = time.Second }},
+		"nbf to come":        {extra: `"nbf":1795168861`, want: token.ReasonNotYetValid},
+		"nbf now":            {extra: `"nbf":1795168860`},
+		"nbf text":           {extra: `"nbf":"1795168860"`, want: token.ReasonClaims},
 	} {
 		w := newWorld(t)
 		c := agentToken()
