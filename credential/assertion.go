@@ -59,7 +59,7 @@ func (e *exam) spiffeAssertion(ctx context.Context) (*Assertion, error) {
 	if err := e.svid(ctx, ""); err != nil {
 		return nil, err
 	}
-	return e.federated()
+	return &Assertion{Identity: *e.done()}, nil
 }
 
 // bearerAssertion takes the token of a trusted workload issuer, or else an
@@ -90,14 +90,6 @@ func (e *exam) bearerAssertion(ctx context.Context) (*Assertion, error) {
 	if err != nil {
 		return nil, err
 	}
-	return e.federated()
-}
-
-// federated closes the exam of an assertion that a platform issued.
-func (e *exam) federated() (*Assertion, error) {
-	if err := e.method(registry.FederatedAuth); err != nil {
-		return nil, err
-	}
 	return &Assertion{Identity: *e.done()}, nil
 }
 
@@ -124,9 +116,6 @@ func (e *exam) selfIssued(iss string) (*Assertion, error) {
 		return nil, err
 	}
 	e.identity.Tokens, e.identity.Agent = registry.WorkloadTokens, agent.Name
-	if err := e.method(registry.PrivateKeyJWTAuth); err != nil {
-		return nil, err
-	}
 	if err := e.selfAudience(); err != nil {
 		return nil, err
 	}

@@ -64,7 +64,6 @@ func TestSelfIssuedAssertion(t *testing.T) {
 		{"SEC-CA-22", named(strings.Repeat("é ", 1000)), "unknown"},
 		{"JA-06_no_keys", named("keyless"), "kid_unknown"},
 		{"JA-06_kid", func(h, _ object) { h["kid"] = "agent-2" }, "kid_unknown"},
-		{"SEC-CA-07", named("federated"), "method"},
 		{"JA-07_SEC-TM-26", drop("exp"), "exp_missing"},
 		{"JA-07_expired", set("exp", now), "expired"},
 		{"SEC-TM-16_at_cap", set("exp", now+300), ""},

@@ -31,6 +31,7 @@ type exam struct {
 	claims   jose.Object // of token; nothing in it is believed before the signature step
 	issuer   *registry.IssuerEntry
 	bound    *registry.BoundCredential
+	idToken  bool // declared as one
 	identity Identity
 	checks   []Check
 }
@@ -86,11 +87,8 @@ func (e *exam) failed(check string, f *Fault) error {
 func (e *exam) believe(issuer *registry.IssuerEntry, url string) error {
 	e.issuer = issuer
 	e.identity.Issuer, e.identity.IssuerURL, e.identity.Tokens = issuer.Name, url, speaksOf(issuer.Spec)
-	if issuer.State != registry.Active {
-		return e.fail(CheckIssuer, FaultIssuerDisabled, string(issuer.State), string(registry.Active))
-	}
-	if issuer.Spec.Mode == registry.Shadow { // admits nothing
-		return e.fail(CheckIssuer, FaultIssuerDisabled, string(registry.Shadow), string(registry.Enforce))
+	if !issuer.Admits() {
+		return e.fail(CheckIssuer, FaultIssuerDisabled, string(issuer.State)+" "+string(issuer.Spec.Mode), string(registry.Active)+", not shadow")
 	}
 	e.pass(CheckIssuer, url, string(issuer.Name))
 	return nil

@@ -60,7 +60,6 @@ const (
 	CheckAudience  = "audience"  // it was made for us
 	CheckTimes     = "times"     // it is valid now and was not made to live too long
 	CheckClaims    = "claims"    // what it says has the right shape and does not contradict itself
-	CheckMethod    = "method"    // the blueprint lets its agents authenticate in this way
 	CheckBinding   = "binding"   // a workload's subject is bound to an agent
 	CheckCondition = "condition" // the binding's condition holds
 )
@@ -93,8 +92,7 @@ const (
 	FaultConfirmation    = "cnf"
 	FaultNoBinding       = "no_binding"
 	FaultCondition       = "condition"
-	FaultMethod          = "method"        // assertions only, as are those below
-	FaultUnknown         = "unknown"       // names no agent
+	FaultUnknown         = "unknown"       // assertions only, as are those below: names no agent
 	FaultIssuerSubject   = "iss_sub"       // self-issued: iss and sub differ
 	FaultIDMissing       = "jti_missing"   // self-issued: no jti
 	FaultIDMalformed     = "jti_malformed" // self-issued: jti is empty, too long or no string
@@ -107,7 +105,7 @@ func Faults() []string {
 		FaultIssuerUnknown, FaultIssuerMissing, FaultIssuerDisabled, FaultType, FaultSubject, FaultSPIFFEID,
 		FaultAudience, FaultAudienceMissing, FaultAudienceMany, FaultExpiryMissing, FaultExpired, FaultNotYetValid,
 		FaultIssuedMissing, FaultIssuedFuture, FaultLifetime, FaultClaimConflict, FaultScopeType, FaultActUntrusted,
-		FaultConfirmation, FaultNoBinding, FaultCondition, FaultMethod, FaultUnknown, FaultIssuerSubject,
+		FaultConfirmation, FaultNoBinding, FaultCondition, FaultUnknown, FaultIssuerSubject,
 		FaultIDMissing, FaultIDMalformed,
 	}
 	for _, f := range jose.Faults() {

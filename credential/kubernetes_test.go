@@ -117,8 +117,6 @@ func TestServiceAccountThroughOpenIDIssuer(t *testing.T) {
 func TestFederatedAssertion(t *testing.T) {
 	t.Parallel()
 	w, cluster, generic := clusterWorld(t)
-	w.put(registry.KindBlueprint, "keyed", &registry.Blueprint{ClientAuth: []registry.ClientAuth{registry.PrivateKeyJWTAuth}})
-	w.agent("keyed", "keyed", exact("cluster", "system:serviceaccount:prod:keyed"))
 	w.agent("job", "researcher", exact("generic", "repo:acme/app"))
 	rows := []row{
 		{"K8-10", nil, ""},
@@ -128,7 +126,6 @@ func TestFederatedAssertion(t *testing.T) {
 		{"SEC-AC-05_issuer_audience", set("aud", "vault"), "aud"},
 		{"SEC-AC-04", set("aud", ours+"/token"), "aud"},
 		{"binding_audience", as("reader"), "aud"},
-		{"method", as("keyed"), "method"},
 		{"SEC-CA-12", as("stranger"), "no_binding"},
 		{"SEC-TM-26", drop("exp"), "exp_missing"},
 		{"SEC-AC-11", drop("iss"), "issuer_missing"},

@@ -2,7 +2,6 @@ package credential
 
 import (
 	"context"
-	"slices"
 
 	"github.com/tokenry/tokenry/jose"
 	"github.com/tokenry/tokenry/registry"
@@ -37,6 +36,11 @@ func (e *exam) workload(ctx context.Context) error {
 	if err := e.shape(); err != nil {
 		return err
 	}
+	if e.position == asSubject { // it limits what may be asked for: RFC 8693, Section 5
+		if err := e.scope(); err != nil {
+			return err
+		}
+	}
 	e.pass(CheckClaims, "", "")
 	return e.match()
 }
@@ -60,26 +64,5 @@ func (e *exam) match() error {
 		return e.fail(CheckCondition, FaultCondition, "false", e.bound.Condition.String())
 	}
 	e.pass(CheckCondition, "true", e.bound.Condition.String())
-	return nil
-}
-
-// method checks that the agent's blueprint lets it authenticate with m.
-func (e *exam) method(m registry.ClientAuth) error {
-	agent := e.model.Agent(e.identity.Agent)
-	if agent == nil {
-		return e.fail(CheckMethod, FaultUnknown, string(e.identity.Agent), "an agent")
-	}
-	blueprint := e.rules.Blueprint(agent.Spec.Blueprint)
-	if blueprint == nil {
-		return e.fail(CheckMethod, FaultMethod, "", "a blueprint")
-	}
-	allowed := blueprint.Spec.ClientAuth
-	if len(allowed) == 0 {
-		allowed = []registry.ClientAuth{registry.FederatedAuth}
-	}
-	if !slices.Contains(allowed, m) {
-		return e.fail(CheckMethod, FaultMethod, string(m), "clientAuth of the blueprint")
-	}
-	e.pass(CheckMethod, string(m), string(agent.Spec.Blueprint))
 	return nil
 }

@@ -64,7 +64,8 @@ func (e *exam) tokenType(uri string) error {
 	if !slices.Contains(accepted, kind) {
 		return e.fail(CheckType, FaultType, kind, list(accepted))
 	}
-	if kind == "id_token" && e.identity.Tokens != registry.UserTokens {
+	e.idToken = kind == "id_token"
+	if e.idToken && e.identity.Tokens != registry.UserTokens {
 		return e.fail(CheckType, FaultType, kind, "jwt")
 	}
 	return nil
@@ -78,7 +79,10 @@ func (e *exam) user(ctx context.Context) error {
 	if err := e.userAudience(); err != nil {
 		return err
 	}
-	if err := e.times(maxAge(e.issuer.Spec), false); err != nil {
+	if err := e.authorizedParty(); err != nil {
+		return err
+	}
+	if err := e.times(maxAge(e.issuer.Spec), e.idToken); err != nil { // OpenID Connect Core 1.0, Section 2: iat is required
 		return err
 	}
 	if err := e.subject(); err != nil {
@@ -94,5 +98,22 @@ func (e *exam) user(ctx context.Context) error {
 		return err
 	}
 	e.pass(CheckClaims, "", "")
+	return nil
+}
+
+// authorizedParty checks azp of an ID token: the client that it was issued to
+// must be one of ours, which matters when it names several audiences (OpenID
+// Connect Core 1.0, Section 3.1.3.7, rules 4 and 5).
+func (e *exam) authorizedParty() error {
+	if !e.idToken {
+		return nil
+	}
+	azp, ok, err := e.claims.String("azp")
+	if err != nil {
+		return e.refused(CheckAudience, err)
+	}
+	if ok && !slices.Contains(e.accepted(), azp) {
+		return e.fail(CheckAudience, FaultAudience, "azp "+azp, list(e.accepted()))
+	}
 	return nil
 }

@@ -218,7 +218,7 @@ func TestWorkloadOfAnOpenIDProvider(t *testing.T) {
 			c["sub"], c["repository_id"], c["run"] = "repo:acme/guarded", "43", 8
 		}, "condition"},
 		{"FC-06_absent", set("sub", "repo:acme/guarded"), "condition"},
-		{"scope_is_not_read", set("scope", []string{"a"}), ""},
+		{"SEC-JS-18_workload", set("scope", []string{"a"}), "scope_type"},
 	}
 	good := func() (object, object) {
 		c := userClaims(ci.URL)

@@ -23,7 +23,7 @@ var reasons = []Definition{
 
 	{ReasonDuplicateParam, InvalidRequest, bad, "a parameter occurs twice", "A parameter other than resource and audience was repeated.", "Send each parameter once (RFC 6749, Section 3.2)."},
 	{ReasonMalformed, InvalidRequest, bad, "the form cannot be read", "The form body has a bad percent escape or a semicolon separator.", "Encode the form as the URL standard says."},
-	{ReasonControlChar, InvalidRequest, bad, "a parameter contains a control character", "A parameter contained NUL or another control character.", "Remove it."},
+	{ReasonControlChar, InvalidRequest, bad, "a parameter contains a control character", "A parameter contained NUL.", "Remove it."},
 	{ReasonEncoding, InvalidRequest, bad, "a parameter is not UTF-8", "A parameter was not valid UTF-8.", "Encode the form in UTF-8."},
 	{ReasonTooManyParams, InvalidRequest, bad, "too many parameters", "The form had more than 64 parameters.", "Send only what the grant needs."},
 	{ReasonMissingParam, InvalidRequest, bad, "a required parameter is missing", "grant_type, or a parameter that the grant needs, was absent or empty.", "Add the parameter; an empty one counts as absent (RFC 6749, Section 3.2)."},
@@ -132,7 +132,6 @@ var tokenFaults = []struct{ fault, meaning, fix string }{
 	{"binding_disabled", "The token's binding is disabled.", "Enable it."},
 	{"condition", "The token does not meet the binding's condition.", "Compare the claims with the condition."},
 	{"replay", "The token was used before.", "Make a new one for every request."},
-	{"method", "The token is of a kind that the agent's blueprint does not allow.", "Check clientAuth of the blueprint."},
 	{"unknown", "The token names no agent.", "tokenry get agents."},
 	{"iss_sub", "The token's iss and sub differ.", "A self-issued assertion names the agent in both (RFC 7523, Section 3)."},
 	{"jti_missing", "The token has no jti.", "Add a random jti."},
