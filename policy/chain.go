@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"github.com/tokenry/tokenry/oauth"
-	"github.com/tokenry/tokenry/registry"
 )
 
 // hop says what the presenter does to the chain of the subject token.
@@ -62,7 +61,7 @@ func (d *decision) admit() *oauth.Error {
 		return nil
 	}
 	for _, r := range d.Rules.Delegations() {
-		if r.State == registry.Active && d.handsOff(r) && actorListed(r, p) {
+		if r.Admits() && subjectListed(r, d.Subject.outermost()) && actorListed(r, p) {
 			d.pass(name, "hand-off rule "+string(r.Name), "")
 			return nil
 		}

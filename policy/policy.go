@@ -30,15 +30,38 @@ type Party struct {
 	Blueprint *registry.BlueprintEntry
 }
 
-// Active reports whether the agent may obtain tokens at now.
-func (p Party) Active(now time.Time) bool {
-	if p.Agent == nil || p.Blueprint == nil {
-		return false
+// Inactive says why the agent may not obtain tokens at now; empty when it may.
+func (p Party) Inactive(now time.Time) string {
+	switch {
+	case p.Agent == nil:
+		return "no such agent"
+	case p.Blueprint == nil:
+		return "blueprint " + string(p.Agent.Spec.Blueprint) + " is gone"
+	case p.Agent.State != registry.Active:
+		return string(p.Agent.Name) + " is " + string(p.Agent.State)
+	case p.Blueprint.State != registry.Active:
+		return "blueprint " + string(p.Blueprint.Name) + " is " + string(p.Blueprint.State)
+	case p.Agent.Spec.ExpiresAt != nil && !now.Before(*p.Agent.Spec.ExpiresAt):
+		return string(p.Agent.Name) + " has expired"
 	}
-	if p.Agent.State != registry.Active || p.Blueprint.State != registry.Active {
-		return false
+	return ""
+}
+
+// Stale says why a token of ours that names the agent, issued at some time,
+// stands for it no more; empty when it does. Names can be given again: a token
+// is for the agent that had the name when it was issued. skew is how far the
+// clock of whoever wrote the registry may be ahead.
+func (p Party) Stale(rules *registry.Rules, issued, now time.Time, skew time.Duration) string {
+	if why := p.Inactive(now); why != "" {
+		return why
 	}
-	return p.Agent.Spec.ExpiresAt == nil || now.Before(*p.Agent.Spec.ExpiresAt)
+	if issued.Before(p.Agent.Created.Add(-skew)) {
+		return string(p.Agent.Name) + " is another agent of that name"
+	}
+	if !p.Agent.CanAuthenticate(rules) {
+		return "every issuer of " + string(p.Agent.Name) + "'s credentials is disabled"
+	}
+	return ""
 }
 
 // Subject is for whom a token is asked.
@@ -47,6 +70,7 @@ type Subject struct {
 	Issuer registry.IssuerName // of a user; empty when the subject is an agent
 	Agent  Party               // when the subject is an agent
 	Claims map[string]any      // what the conditions of rules see
+	Known  []string            // the claims that could be there; nil = all. A condition on others does not hold
 	Scope  []string            // of the subject token; nil = it sets no limit
 
 	Expires time.Time // `exp` of the subject token; zero = there is none
@@ -110,6 +134,7 @@ func Decide(in Input) (Verdict, []Check, *oauth.Error) {
 	steps := []func(*decision) *oauth.Error{
 		(*decision).admit,
 		(*decision).place,
+		(*decision).upheld,
 		(*decision).relate,
 		(*decision).target,
 		(*decision).open,

@@ -29,9 +29,36 @@ func (d *decision) relate() *oauth.Error {
 	return nil
 }
 
+// upheld checks that the chain of our own token could still come about: for each
+// of its hops there is an active rule. Disabling a rule so stops the tokens that
+// were issued under it, unless another one allows the same hop. What the rule
+// said of resources and scopes is in the token, and of the user's claims only
+// the first hop could judge.
+func (d *decision) upheld() *oauth.Error {
+	if len(d.Subject.Chain) == 0 {
+		return nil
+	}
+	const name = "chain rules"
+	for i, actor := range d.Subject.Chain {
+		subject, from := func(r *registry.RuleEntry) bool { return d.topLevel(r) }, d.Subject.Sub
+		if i+1 < len(d.Subject.Chain) {
+			earlier := d.Subject.Chain[i+1]
+			subject, from = func(r *registry.RuleEntry) bool { return subjectListed(r, earlier) }, earlier.name()
+		}
+		if !slices.ContainsFunc(d.Rules.Delegations(), func(r *registry.RuleEntry) bool {
+			return r.Admits() && actorListed(r, actor) && subject(r)
+		}) {
+			return d.refuse(oauth.ReasonActorUnauthorized, name, from+" to "+actor.name(), "an active rule for every hop of the token's chain")
+		}
+	}
+	d.pass(name, chainText(d.Subject.Chain), "an active rule for every hop")
+	return nil
+}
+
 // rule chooses the rules of this hop: one for the subject and, below other
 // actors, one for the hand-off. Several matching rules are whole alternatives:
-// the first in name order that covers the whole request wins; they never add up.
+// the first pair in name order that covers the whole request wins; they never
+// add up.
 //
 // A narrowing needs none as long as the token stays at its audience. Toward
 // another target it needs the rules of the hop that made its presenter the
@@ -40,54 +67,67 @@ func (d *decision) rule() *oauth.Error {
 	if d.hop == itself || (d.hop == narrowing && d.verdict.Resource.Spec.Identifier == d.Subject.Audience) {
 		return nil
 	}
-	kinds := []func(*registry.RuleEntry) bool{d.forSubject}
+	c := choice{decision: d, reason: oauth.ReasonActorUnauthorized, shown: d.Presenter.name() + " for " + d.Subject.Sub, wanted: "a matching rule"}
+	handOffs := []*registry.RuleEntry{nil} // none needed
 	if len(d.Subject.Chain) > 1 || d.hop == next {
-		kinds = append(kinds, d.handsOff)
+		handOffs = d.matching(d.handsOff)
 	}
-	open := d.ceiling
-	for _, kind := range kinds {
-		r, left, err := d.choose(d.matching(kind), open)
-		if err != nil {
-			return err
+	for _, subject := range d.matching(d.forSubject) {
+		for _, handOff := range handOffs {
+			if c.try(subject, handOff) {
+				for _, r := range d.applied {
+					d.pass("delegation rule", string(r.Name), "subject, actor, resource and scope covered")
+				}
+				return nil
+			}
 		}
-		open, d.applied = left, append(d.applied, r)
-		d.pass("delegation rule", string(r.Name), "subject, actor, resource, scope and depth covered")
 	}
-	d.ceiling = open
-	return nil
+	if c.deep != nil { // all but the depth fits: depth says so
+		d.applied, d.ceiling = c.deep, c.deepCeiling
+		return nil
+	}
+	return d.refuse(c.reason, "delegation rule", c.shown, c.wanted)
 }
 
-// choose takes the first rule that covers the request, or says what the
-// nearest one lacks. left are the scopes that remain open under it.
-func (d *decision) choose(rules []*registry.RuleEntry, open []string) (*registry.RuleEntry, []string, *oauth.Error) {
-	const name = "delegation rule"
-	reason, shown, wanted := oauth.ReasonActorUnauthorized, d.Presenter.name()+" for "+d.Subject.Sub, "a matching rule"
-	var names []string
+// choice looks for the rules that cover a request, and remembers what the
+// nearest ones lack.
+type choice struct {
+	*decision
+	reason        oauth.Reason
+	shown, wanted string
+	deep          []*registry.RuleEntry // rules that cover all but the depth
+	deepCeiling   []string
+}
+
+// try takes the rules if they cover the request. handOff may be nil.
+func (c *choice) try(rules ...*registry.RuleEntry) bool {
+	rules = slices.DeleteFunc(rules, func(r *registry.RuleEntry) bool { return r == nil })
+	open, deep := c.ceiling, false
 	for _, r := range rules {
-		names = append(names, string(r.Name))
-		scopes, ok := access(r.Spec.Resources, d.verdict.Resource.Name)
+		scopes, ok := access(r.Spec.Resources, c.verdict.Resource.Name)
 		if !ok {
-			if reason == oauth.ReasonActorUnauthorized {
-				reason, shown = oauth.ReasonTarget, string(d.verdict.Resource.Name)
-				wanted = "a resource of rule " + string(r.Name)
+			if c.reason == oauth.ReasonActorUnauthorized {
+				c.reason, c.shown, c.wanted = oauth.ReasonTarget, string(c.verdict.Resource.Name), "a resource of rule "+string(r.Name)
 			}
-			continue
+			return false
 		}
 		left := intersect(open, scopes)
-		if lacking := without(d.Scope, left); len(lacking) > 0 || len(left) == 0 {
-			reason, shown = oauth.ReasonScope, strings.Join(lacking, " ")
-			wanted = fmt.Sprintf("scopes of rule %s: %s", r.Name, strings.Join(scopes, " "))
-			continue
+		if lacking := without(c.Scope, left); len(lacking) > 0 || len(left) == 0 {
+			c.reason, c.shown = oauth.ReasonScope, strings.Join(lacking, " ")
+			c.wanted = fmt.Sprintf("scopes of rule %s: %s", r.Name, strings.Join(scopes, " "))
+			return false
 		}
-		if r.Spec.MaxDepth != nil && d.verdict.Depth > *r.Spec.MaxDepth && r != rules[len(rules)-1] {
-			continue // a later rule may allow the depth; if none does, depth() says so
+		open = left
+		deep = deep || r.Spec.MaxDepth != nil && c.verdict.Depth > *r.Spec.MaxDepth
+	}
+	if deep {
+		if c.deep == nil {
+			c.deep, c.deepCeiling = rules, open
 		}
-		return r, left, nil
+		return false
 	}
-	if len(names) > 1 {
-		wanted += " (looked at: " + strings.Join(names, ", ") + ")"
-	}
-	return nil, nil, d.refuse(reason, name, shown, wanted)
+	c.applied, c.ceiling = rules, open
+	return true
 }
 
 // matching lists, in name order, the active rules of a kind whose actors hold
@@ -95,7 +135,7 @@ func (d *decision) choose(rules []*registry.RuleEntry, open []string) (*registry
 func (d *decision) matching(kind func(*registry.RuleEntry) bool) []*registry.RuleEntry {
 	var rules []*registry.RuleEntry
 	for _, r := range d.Rules.Delegations() {
-		if r.State == registry.Active && actorListed(r, d.Presenter) && kind(r) {
+		if r.Admits() && actorListed(r, d.Presenter) && kind(r) {
 			rules = append(rules, r)
 		}
 	}
@@ -104,18 +144,22 @@ func (d *decision) matching(kind func(*registry.RuleEntry) bool) []*registry.Rul
 
 // forSubject reports whether the rule's subjects hold the top-level `sub`.
 func (d *decision) forSubject(r *registry.RuleEntry) bool {
+	return d.topLevel(r) && (d.Subject.Agent.Agent != nil || d.holds(r))
+}
+
+// topLevel is forSubject without the rule's condition.
+func (d *decision) topLevel(r *registry.RuleEntry) bool {
 	s := &d.Subject
 	if s.Agent.Agent != nil {
 		return subjectListed(r, s.Agent)
 	}
-	if s.Issuer == "" || r.Spec.Subjects.Issuer != s.Issuer {
-		return false
-	}
-	return d.holds(r)
+	return s.Issuer != "" && r.Spec.Subjects.Issuer == s.Issuer
 }
 
 // holds evaluates the rule's condition. A condition that cannot be evaluated,
-// for example because the token lacks the claim, does not hold.
+// for example because the token lacks the claim, does not hold; nor does one
+// that looks at a claim which our own token has not carried on, or it would take
+// what was left out for absent.
 func (d *decision) holds(r *registry.RuleEntry) bool {
 	if r.Condition == nil {
 		return true
@@ -123,15 +167,20 @@ func (d *decision) holds(r *registry.RuleEntry) bool {
 	if d.Subject.Held != nil {
 		return slices.Contains(d.Subject.Held, r.Name)
 	}
+	if d.Subject.Known != nil && !r.Condition.Within(d.Subject.Known) {
+		return false
+	}
 	ok, err := r.Condition.Eval(d.Subject.Claims)
 	return err == nil && ok
 }
 
-// handsOff reports whether the rule's subjects hold the current actor.
+// handsOff reports whether the rule's subjects hold whoever handed on to the
+// presenter: the current actor, or, when that is the presenter itself, the one
+// before.
 func (d *decision) handsOff(r *registry.RuleEntry) bool {
 	from := d.Subject.outermost()
 	if d.hop == narrowing && len(d.Subject.Chain) > 1 {
-		from = d.Subject.Chain[1] // the hop that made the presenter the actor
+		from = d.Subject.Chain[1]
 	}
 	return subjectListed(r, from)
 }
@@ -139,7 +188,7 @@ func (d *decision) handsOff(r *registry.RuleEntry) bool {
 // conditionHint names a rule that fits but for its condition.
 func (d *decision) conditionHint() string {
 	for _, r := range d.Rules.Delegations() {
-		if r.State == registry.Active && r.Condition != nil && d.Subject.Issuer != "" &&
+		if r.Admits() && r.Condition != nil && d.Subject.Issuer != "" &&
 			r.Spec.Subjects.Issuer == d.Subject.Issuer && actorListed(r, d.Presenter) {
 			return fmt.Sprintf("; rule %s wants %s", r.Name, r.Spec.Subjects.Condition)
 		}

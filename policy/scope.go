@@ -44,7 +44,7 @@ func (d *decision) open() *oauth.Error {
 func (d *decision) scope() *oauth.Error {
 	granted := slices.Clone(d.Scope)
 	if d.Scope == nil {
-		granted = slices.Clone(d.ceiling)
+		granted = d.withoutApproval(d.ceiling)
 	}
 	slices.Sort(granted)
 	granted = slices.Compact(granted)
@@ -58,12 +58,25 @@ func (d *decision) scope() *oauth.Error {
 	return nil
 }
 
+// withoutApproval leaves out what would need an approval, which nobody asked
+// for. Where nothing else is open it leaves all, and approval says why not.
+func (d *decision) withoutApproval(open []string) []string {
+	low := slices.DeleteFunc(slices.Clone(open), d.highRisk)
+	if len(low) == 0 {
+		return slices.Clone(open)
+	}
+	return low
+}
+
+func (d *decision) highRisk(scope string) bool {
+	s := d.verdict.Resource.Scope(scope)
+	return s != nil && s.Risk == registry.HighRisk
+}
+
 // approval refuses what would need a person's approval.
 func (d *decision) approval() *oauth.Error {
-	for _, name := range d.verdict.Scope {
-		if s := d.verdict.Resource.Scope(name); s != nil && s.Risk == registry.HighRisk {
-			return d.refuse(oauth.ReasonApprovalRequired, "approval", name+" is of high risk", "scopes of low risk")
-		}
+	if i := slices.IndexFunc(d.verdict.Scope, d.highRisk); i >= 0 {
+		return d.refuse(oauth.ReasonApprovalRequired, "approval", d.verdict.Scope[i]+" is of high risk", "scopes of low risk")
 	}
 	d.pass("approval", "none needed", "")
 	return nil

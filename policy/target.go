@@ -59,9 +59,11 @@ func (d *decision) settle(r *registry.ResourceEntry) *oauth.Error {
 // single resource in reach that has every scope asked for.
 func (d *decision) defaultTarget() *oauth.Error {
 	if name := d.Presenter.Blueprint.Spec.DefaultResource; name != "" {
-		if r := d.Rules.Resource(name); r != nil {
-			return d.settle(r)
+		r := d.Rules.Resource(name)
+		if r == nil { // no silent choice of another one
+			return d.refuse(oauth.ReasonTargetMissing, "target", "none named", "resource "+string(name)+", the blueprint's default, which is gone")
 		}
+		return d.settle(r)
 	}
 	var found []*registry.ResourceEntry
 	for _, a := range d.Presenter.Blueprint.Spec.Resources {
