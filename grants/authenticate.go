@@ -5,14 +5,12 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"errors"
-	"slices"
 	"time"
 
 	"github.com/tokenry/tokenry/audit"
 	"github.com/tokenry/tokenry/credential"
 	"github.com/tokenry/tokenry/jose"
 	"github.com/tokenry/tokenry/oauth"
-	"github.com/tokenry/tokenry/policy"
 	"github.com/tokenry/tokenry/registry"
 )
 
@@ -25,18 +23,23 @@ const (
 
 // Authenticate establishes the presenter of the request: by credentials if
 // there are any, else by the workload token that the request shows as its
-// subject. On success the presenter and its blueprint are active.
+// subject. On success the presenter and its blueprint are active and the
+// blueprint allows the way in which it authenticated, whichever that was.
 func (e *Endpoint) Authenticate(ctx context.Context, d *Decision) *oauth.Error {
 	if !e.Model.Fresh() {
 		return d.refuse(oauth.Refuse(oauth.ReasonRegistryStale, nil), "registry", "not read for 4s", "a read within 4s")
 	}
+	d.Time, d.rules = e.Now(), e.Model.Rules()
 	p, err := e.presenter(ctx, d)
 	if err != nil {
 		return err
 	}
 	d.claimed = p.Agent.Name
-	if !p.Active(d.Time) {
-		return d.refuse(oauth.Refuse(oauth.ReasonAuthDisabled, nil), "agent", inactive(p.Party, d.Time), "an active agent of an active blueprint")
+	if why := p.Inactive(d.Time); why != "" {
+		return d.refuse(oauth.Refuse(oauth.ReasonAuthDisabled, nil), "agent", why, "an active agent of an active blueprint")
+	}
+	if !p.Blueprint.Allows(p.clientAuth()) {
+		return d.refuse(oauth.Refuse(oauth.ReasonAuthMethod, nil), "method", string(p.clientAuth()), "a method of clientAuth in blueprint "+string(p.Blueprint.Name))
 	}
 	if err := d.sameClient(p); err != nil {
 		return err
@@ -46,18 +49,29 @@ func (e *Endpoint) Authenticate(ctx context.Context, d *Decision) *oauth.Error {
 	return nil
 }
 
+// clientAuth is the blueprint's word for how the presenter authenticated.
+func (p *Presenter) clientAuth() registry.ClientAuth {
+	switch p.Method {
+	case "secret":
+		return registry.SecretAuth
+	case "private_key_jwt":
+		return registry.PrivateKeyJWTAuth
+	}
+	return registry.FederatedAuth // a platform's credential, wherever it stood
+}
+
 // presenter chooses the one way in which the request authenticates.
 func (e *Endpoint) presenter(ctx context.Context, d *Decision) (*Presenter, *oauth.Error) {
 	r := d.Request
 	switch {
 	case r.BasicAmbiguous:
 		return nil, d.refuse(oauth.Refuse(oauth.ReasonAuthAmbiguous, nil), "presenter", "two Authorization headers", "one")
-	case r.Basic && r.ClientSecret != "":
-		// RFC 6749, Section 2.3: not more than one method per request.
-		return nil, d.refuse(oauth.Refuse(oauth.ReasonTwoAuthMethods, nil), "presenter", "Basic and client_secret", "one of them")
 	case (r.Basic || r.ClientSecret != "") && (r.ClientAssertion != "" || r.ClientAssertionType != ""):
 		// RFC 7521, Section 4.2.1: invalid_client if one of them is an assertion.
 		return nil, d.refuse(oauth.Refuse(oauth.ReasonAuthAmbiguous, nil), "presenter", "a secret and an assertion", "one of them")
+	case r.Basic && r.ClientSecret != "":
+		// RFC 6749, Section 2.3: not more than one method per request.
+		return nil, d.refuse(oauth.Refuse(oauth.ReasonTwoAuthMethods, nil), "presenter", "Basic and client_secret", "one of them")
 	case r.ClientAssertion != "" || r.ClientAssertionType != "":
 		return e.byAssertion(ctx, d)
 	case r.hasCredentials():
@@ -80,13 +94,16 @@ func (e *Endpoint) bySecret(d *Decision) (*Presenter, *oauth.Error) {
 		}
 		id, secret = r.BasicID, r.BasicSecret
 	}
-	key := r.Source + "|" + id
+	party := e.party(d.rules, registry.AgentName(id))
+	key := r.Source + "|" // what is no agent shares one bucket: its name is input of any length
+	if party.Agent != nil {
+		key += party.Agent.ID
+	}
 	if wait, blocked := e.failures.empty(key, d.Time); blocked {
 		err := oauth.Refuse(oauth.ReasonAuthRateLimited, nil)
 		err.RetryAfter = wait
 		return nil, d.refuse(err, "presenter", "too many wrong secrets", "a pause")
 	}
-	party := e.party(d.rules, registry.AgentName(id))
 	// The comparison runs for unknown agents too, so that time tells nothing.
 	sum := sha256.Sum256([]byte(secret))
 	var stored []byte
@@ -100,9 +117,6 @@ func (e *Endpoint) bySecret(d *Decision) (*Presenter, *oauth.Error) {
 	if subtle.ConstantTimeCompare(sum[:], stored) != 1 || secret == "" {
 		e.failures.take(key, d.Time)
 		return nil, d.refuse(oauth.Refuse(reason, nil), "presenter", "a secret that does not match", "the agent's secret")
-	}
-	if party.Blueprint == nil || !slices.Contains(party.Blueprint.Spec.ClientAuth, registry.SecretAuth) {
-		return nil, d.refuse(oauth.Refuse(oauth.ReasonAuthMethod, nil), "presenter", "a secret", "a method of the blueprint's clientAuth")
 	}
 	return &Presenter{Party: party, Method: "secret"}, nil
 }
@@ -148,12 +162,8 @@ func (e *Endpoint) byBootstrap(ctx context.Context, d *Decision) (*Presenter, *o
 		return nil, none("no credentials")
 	case oauth.TokenType(r.SubjectTokenType) == oauth.AccessTokenType:
 		return nil, none("an access token")
-	case r.SubjectTokenType == "":
-		return nil, d.refuse(oauth.Refuse(oauth.ReasonSubjectTokenType, nil), "parse", "none", "subject_token_type")
-	case r.ActorToken != "" || r.ActorTokenType != "":
-		return nil, d.refuse(oauth.Refuse(oauth.ReasonBootstrapActor, nil), "parse", "actor_token", "none without client authentication")
-	case r.RequestedActor != "":
-		return nil, d.refuse(oauth.Refuse(oauth.ReasonBrokerNotAllowed, nil), "parse", "requested_actor", "none without client authentication")
+	case !accepted(r.SubjectTokenType):
+		return nil, d.refuse(oauth.Refuse(oauth.ReasonSubjectTokenType, nil), "parse", r.SubjectTokenType, "subject_token_type: id_token or jwt")
 	}
 	id, err := e.Verifier.Subject(ctx, r.SubjectToken, r.SubjectTokenType)
 	var f *credential.Fault
@@ -164,6 +174,10 @@ func (e *Endpoint) byBootstrap(ctx context.Context, d *Decision) (*Presenter, *o
 		return nil, d.fault(oauth.AreaSubject, "subject token", err)
 	case id.Tokens != registry.WorkloadTokens:
 		return nil, none("a user's token")
+	case r.ActorToken != "" || r.ActorTokenType != "":
+		return nil, d.refuse(oauth.Refuse(oauth.ReasonBootstrapActor, nil), "parse", "actor_token", "none without client authentication")
+	case r.RequestedActor != "":
+		return nil, d.refuse(oauth.Refuse(oauth.ReasonBrokerNotAllowed, nil), "parse", "requested_actor", "none without client authentication")
 	}
 	d.prove("subject token", id)
 	d.bootstrap = id
@@ -213,21 +227,4 @@ func (d *Decision) fault(area, place string, err error) *oauth.Error {
 		return oauth.Refuse(oauth.ReasonNoBinding, err)
 	}
 	return oauth.Refuse(oauth.TokenFault(area, f.Name), err)
-}
-
-// inactive says why a party may not obtain tokens.
-func inactive(p policy.Party, now time.Time) string {
-	switch {
-	case p.Agent == nil:
-		return "no such agent"
-	case p.Blueprint == nil:
-		return "blueprint " + string(p.Agent.Spec.Blueprint) + " is gone"
-	case p.Agent.State != registry.Active:
-		return string(p.Agent.Name) + " is " + string(p.Agent.State)
-	case p.Blueprint.State != registry.Active:
-		return "blueprint " + string(p.Blueprint.Name) + " is " + string(p.Blueprint.State)
-	case p.Agent.Spec.ExpiresAt != nil && !now.Before(*p.Agent.Spec.ExpiresAt):
-		return string(p.Agent.Name) + " has expired"
-	}
-	return ""
 }

@@ -21,7 +21,7 @@ type Decision struct {
 	Presenter *Presenter // nil until authenticated
 
 	iss     string          // our issuer identifier
-	rules   *registry.Rules // the snapshot that the whole decision is made on
+	rules   *registry.Rules // the snapshot that the whole decision is made on, taken by Authenticate
 	input   policy.Input
 	verdict policy.Verdict
 	checks  []policy.Check
@@ -44,7 +44,8 @@ type Presenter struct {
 }
 
 // Open begins a decision at the endpoint's clock. Its request is filled in as
-// soon as it has been parsed.
+// soon as it has been parsed; time and registry are taken anew when that is
+// done, for a body may have taken seconds to arrive.
 func (e *Endpoint) Open() *Decision {
 	now := e.Now()
 	return &Decision{ID: audit.NewID("dec", now), Time: now, Request: &Request{}, iss: e.Issuer, rules: e.Model.Rules()}

@@ -16,6 +16,8 @@ package grants
 import (
 	"context"
 	"errors"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/tokenry/tokenry/audit"
@@ -43,6 +45,7 @@ type Config struct {
 type Endpoint struct {
 	Config
 	grants   map[oauth.GrantType]grant
+	types    []oauth.GrantType // of grants, sorted
 	rates    *limiter
 	failures *limiter
 }
@@ -79,6 +82,7 @@ func New(c Config) (*Endpoint, error) {
 		oauth.ClientCredentials: clientCredentials{},
 		oauth.TokenExchange:     tokenExchange{e},
 	}
+	e.types = slices.Sorted(maps.Keys(e.grants))
 	var err error
 	if e.rates, err = newLimiter(c.Rate, int(2*c.Rate)+1); err != nil {
 		return nil, err
@@ -87,10 +91,9 @@ func New(c Config) (*Endpoint, error) {
 	return e, err
 }
 
-// GrantTypes lists what the endpoint answers, for the metadata.
-func (e *Endpoint) GrantTypes() []oauth.GrantType {
-	return []oauth.GrantType{oauth.ClientCredentials, oauth.TokenExchange}
-}
+// GrantTypes lists what the endpoint answers, for the metadata. The caller must
+// not change it.
+func (e *Endpoint) GrantTypes() []oauth.GrantType { return e.types }
 
 // Decide verifies what the request shows and decides it. The presenter must
 // have been authenticated. The error is what the client is told.

@@ -46,6 +46,10 @@ func (e *Endpoint) Issue(ctx context.Context, d *Decision) (*Issued, *oauth.Erro
 		return nil, d.refuse(oauth.Refuse(oauth.ReasonLedgerUnavailable, waited), "record", "not confirmed", "a durable event")
 	}
 	d.recorded = true
+	if !e.Now().Before(claims.Expires) { // the commit took longer than the token lives
+		e.undelivered(d, claims)
+		return nil, oauth.Refuse(oauth.ReasonLedgerUnavailable, errors.New("the commit took longer than the token lives"))
+	}
 	if signErr != nil {
 		e.undelivered(d, claims)
 		reason := oauth.ReasonInternal

@@ -152,7 +152,7 @@ func (e *Endpoint) undelivered(d *Decision, c *token.Claims) {
 // trace is a refusal's detail. What was shown is cut: it may be anything that
 // a client sent.
 func (d *Decision) trace(cause *oauth.Error) json.RawMessage {
-	t := Trace{Grant: d.Request.GrantType, Error: cause.Code, Scope: clip(d.Request.Scope, maxShown), Checks: make([]policy.Check, len(d.checks))}
+	t := Trace{Grant: oauth.GrantType(clip(string(d.Request.GrantType), maxShown)), Error: cause.Code, Scope: clip(d.Request.Scope, maxShown), Checks: make([]policy.Check, len(d.checks))}
 	for _, r := range append(append([]string{}, d.Request.Resources...), d.Request.Audiences...) {
 		if len(t.Resources) < 8 {
 			t.Resources = append(t.Resources, clip(r, maxShown))

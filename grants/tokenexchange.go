@@ -26,8 +26,7 @@ func (g tokenExchange) subject(ctx context.Context, d *Decision) (policy.Subject
 		return policy.Subject{}, err
 	}
 	if d.bootstrap != nil {
-		s := self(d.Presenter.Party)
-		s.Expires = d.bootstrap.Expires
+		s := workload(d.Presenter.Party, d.bootstrap)
 		d.subjectToken = d.bootstrap
 		d.pass("subject", s.Sub, "the agent that the credential is bound to")
 		return s, d.mayAct(d.bootstrap)
@@ -59,13 +58,20 @@ func (g tokenExchange) subject(ctx context.Context, d *Decision) (policy.Subject
 	return s, nil
 }
 
+// workload is an agent that a credential of its platform names: what comes out
+// is never wider or longer than what the platform gave.
+func workload(p policy.Party, id *credential.Identity) policy.Subject {
+	s := self(p)
+	s.Expires, s.Scope = id.Expires, id.Scope
+	return s
+}
+
 func (g tokenExchange) workloadSubject(d *Decision, id *credential.Identity) (policy.Subject, *oauth.Error) {
 	p := g.party(d.rules, id.Agent)
-	if !p.Active(d.Time) {
-		return policy.Subject{}, d.refuse(oauth.Refuse(oauth.ReasonSubjectDisabled, nil), "subject", inactive(p, d.Time), "an active agent")
+	if why := p.Inactive(d.Time); why != "" {
+		return policy.Subject{}, d.refuse(oauth.Refuse(oauth.ReasonSubjectDisabled, nil), "subject", why, "an active agent")
 	}
-	s := self(p)
-	s.Expires = id.Expires
+	s := workload(p, id)
 	d.pass("subject", s.Sub, "agent bound to "+id.Subject)
 	return s, nil
 }
@@ -118,24 +124,21 @@ func (g tokenExchange) actor(ctx context.Context, d *Decision) *oauth.Error {
 	if r.ActorToken == "" {
 		return nil
 	}
-	var name registry.AgentName
 	if oauth.TokenType(r.ActorTokenType) == oauth.AccessTokenType {
+		// An access token is for the resource that is its audience, and we are
+		// not that: it proves nothing here, even when it is valid.
 		c, err := g.verifyOwn(r.ActorToken)
 		if err != nil {
 			return d.ownFault(oauth.AreaActor, "actor token", err)
 		}
-		if c.Act != nil {
-			return d.refuse(oauth.Refuse(oauth.TokenFault(oauth.AreaActor, credential.FaultActUntrusted), nil), "actor token", "act", "a token of the agent itself")
-		}
-		name = registry.AgentName(c.Subject)
-	} else {
-		id, err := g.Verifier.Subject(ctx, r.ActorToken, r.ActorTokenType)
-		if err != nil {
-			return d.fault(oauth.AreaActor, "actor token", err)
-		}
-		d.prove("actor token", id)
-		name = id.Agent
+		return d.refuse(oauth.Refuse(oauth.TokenFault(oauth.AreaActor, credential.FaultAudience), nil), "actor token", c.Audience, "a credential for this server")
 	}
+	id, err := g.Verifier.Subject(ctx, r.ActorToken, r.ActorTokenType)
+	if err != nil {
+		return d.fault(oauth.AreaActor, "actor token", err)
+	}
+	d.prove("actor token", id)
+	name := id.Agent
 	if name != d.Presenter.Agent.Name {
 		return d.refuse(oauth.Refuse(oauth.ReasonActorNotClient, nil), "actor", orNobody(name), string(d.Presenter.Agent.Name))
 	}
