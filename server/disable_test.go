@@ -41,7 +41,11 @@ func TestDisabledEverywhere(t *testing.T) {
 			"itself": oauth.ReasonTargetDisabled, "for alice": oauth.ReasonTargetDisabled, "bootstrap": oauth.ReasonTargetDisabled,
 			"onward": oauth.ReasonSubjectDisabled, "narrowing": oauth.ReasonSubjectDisabled,
 		}},
-		{registry.KindDelegationRule, "staff-to-research", map[string]oauth.Reason{"for alice": oauth.ReasonActorUnauthorized}},
+		{registry.KindDelegationRule, "staff-to-research", map[string]oauth.Reason{
+			"for alice": oauth.ReasonActorUnauthorized,
+			// The held token was issued under it.
+			"onward": oauth.ReasonActorUnauthorized, "narrowing": oauth.ReasonActorUnauthorized,
+		}},
 		{registry.KindDelegationRule, "research-hands-to-analysis", map[string]oauth.Reason{"onward": oauth.ReasonActorUnauthorized}},
 	}
 	for _, row := range rows {
@@ -138,4 +142,50 @@ func TestRefusedRequestSpendsItsAssertion(t *testing.T) {
 	as.WantRefused(t, as.Post(t, form), oauth.InvalidScope, oauth.ReasonScope)
 	form.Set("scope", "llm:read")
 	as.WantRefused(t, as.Post(t, form), oauth.InvalidClient, oauth.ReasonAuthReplay)
+}
+
+// TestDisabledInTheChain: whoever stands in a chain must still be active, in the
+// middle too, and have a way left to prove itself.
+func TestDisabledInTheChain(t *testing.T) { // SEC-DL-26
+	t.Parallel()
+	as := authtest.Start(t)
+	second := onward(t, as, "analysis", delegated(t, as))
+	authtest.WantIssued(t, second)
+	third := func() *authtest.Answer {
+		return onward(t, as, "writer", second.AccessToken, "resource", "https://vault.example/api")
+	}
+	authtest.WantIssued(t, third())
+	set := func(k registry.Kind, name string, s registry.State) {
+		t.Helper()
+		if _, err := as.Admin.SetState(t.Context(), k, name, s, ""); err != nil {
+			t.Fatal(err)
+		}
+	}
+	set(registry.KindAgent, "research-agent", registry.Disabled)
+	as.WantRefused(t, third(), oauth.InvalidRequest, oauth.ReasonActorDisabled)
+	set(registry.KindAgent, "research-agent", registry.Active)
+
+	set(registry.KindDelegationRule, "research-hands-to-analysis", registry.Disabled)
+	as.WantRefused(t, third(), oauth.InvalidRequest, oauth.ReasonActorUnauthorized)
+	set(registry.KindDelegationRule, "research-hands-to-analysis", registry.Active)
+	authtest.WantIssued(t, third())
+
+	// svid-agent has no other issuer than prod-spire.
+	own := as.Post(t, url.Values{
+		"grant_type": {"client_credentials"}, "resource": {"https://gateway.example"},
+		"client_assertion_type": {string(oauth.SPIFFEAssertion)}, "client_assertion": {as.SVID(t, "/agents/research/r7", nil)},
+	})
+	authtest.WantIssued(t, own)
+	as.Apply(t, `
+apiVersion: tokenry/v1
+kind: DelegationRule
+metadata: { name: svid-to-analysis }
+spec: { subjects: { agents: [svid-agent] }, actors: { agents: [analysis-agent] }, resources: [ { name: gateway, scopes: ["llm:read"] } ] }
+`)
+	authtest.WantIssued(t, onward(t, as, "analysis", own.AccessToken))
+	set(registry.KindAgent, "svid-agent", registry.Disabled)
+	as.WantRefused(t, onward(t, as, "analysis", own.AccessToken), oauth.InvalidRequest, oauth.ReasonSubjectDisabled)
+	set(registry.KindAgent, "svid-agent", registry.Active)
+	set(registry.KindTrustedIssuer, "prod-spire", registry.Disabled)
+	as.WantRefused(t, onward(t, as, "analysis", own.AccessToken), oauth.InvalidRequest, oauth.ReasonSubjectDisabled)
 }

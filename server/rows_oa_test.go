@@ -173,7 +173,8 @@ func TestRowsOA(t *testing.T) {
 			form := url.Values{"grant_type": {"client_credentials"}, "client_id": {"research-agent"}, "client_secret": {"x"}}
 			as.WantRefused(t, as.Post(t, form), oauth.InvalidClient, oauth.ReasonAuthSecret)
 		}},
-		{"OA-13", func(t *testing.T, as *authtest.Server) {
+		{"OA-13", func(t *testing.T, _ *authtest.Server) {
+			as := authtest.Start(t) // the rows beside this one guess, too
 			form := url.Values{"grant_type": {"client_credentials"}, "client_id": {"guessed"}, "client_secret": {"x"}}
 			for range 40 {
 				a := as.Post(t, form)
@@ -254,7 +255,8 @@ func basicDecoding(t *testing.T, as *authtest.Server) {
 	authtest.WantIssued(t, post("secret%2Dagent", secret))
 	authtest.WantIssued(t, post("secret-agent", strings.Replace(secret, secret[:1], "%"+hexByte(secret[0]), 1)))
 	as.WantRefused(t, post("secret-agent%", secret), oauth.InvalidClient, oauth.ReasonAuthMalformed)
-	as.WantRefused(t, post("secret-agent", secret+"%00"), oauth.InvalidClient, oauth.ReasonAuthSecret)
+	as.WantRefused(t, post("secret-agent", secret+"%00"), oauth.InvalidClient, oauth.ReasonAuthMalformed) // SEC-HT-42
+	as.WantRefused(t, post("secret-agent", secret+"x"), oauth.InvalidClient, oauth.ReasonAuthSecret)
 	a := raw(t, as, http.MethodPost, formType, "grant_type=client_credentials", func(r *http.Request) { r.Header.Set("Authorization", "Bearer abc") })
 	as.WantRefused(t, a, oauth.InvalidClient, oauth.ReasonAuthMalformed)
 }

@@ -71,10 +71,9 @@ func New(c Config) (*Server, error) {
 // lines; what is not here is 404.
 func (s *Server) Handler() http.Handler {
 	e := newEcho(s.Log)
-	e.IPExtractor = s.extractor()
 	b := s.base
 
-	e.Any(b+"/token", s.handle(s.token))
+	e.POST(b+"/token", s.handle(s.token))
 	e.GET(b+"/.well-known/jwks.json", s.handle(s.jwks))
 	e.GET("/.well-known/oauth-authorization-server"+b, s.handle(s.discovery)) // RFC 8414, Section 3.1: inserted
 	e.GET("/.well-known/openid-configuration"+b, s.handle(s.discovery))       // RFC 8414, Section 5
@@ -84,7 +83,21 @@ func (s *Server) Handler() http.Handler {
 	e.Any(b+"/authorize", s.handle(s.authorize))
 	e.GET("/livez", s.handle(s.livez))
 	e.GET("/readyz", s.handle(s.readyz))
-	return exactPaths(e)
+	return exactPaths(s.anyMethod(b+"/token", e))
+}
+
+// anyMethod brings methods that echo has never heard of to the token endpoint
+// too: like every other but POST they are refused there, and recorded.
+func (s *Server) anyMethod(path string, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == path && r.Method != http.MethodPost {
+			if err := s.token(w, r); err != nil {
+				s.respondError(w, r, err)
+			}
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 func newEcho(log *slog.Logger) *echo.Echo {

@@ -5,9 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/tokenry/tokenry/grants"
 	"github.com/tokenry/tokenry/oauth"
@@ -36,12 +39,29 @@ func (s *Server) token(w http.ResponseWriter, r *http.Request) (err error) {
 		return refused
 	}
 	d.Request = tokenRequest(form, r)
-	d.Request.Source = s.extractor()(r)
+	d.Request.Source = source(s.extractor()(r))
 	if refused := checkGrantType(d.Request, s.Endpoint); refused != nil {
 		return refused
 	}
 	r.Form, r.PostForm = form, form // fosite shall not parse the body again
 	return s.exchange(w, r, d)
+}
+
+// source is what a client's address counts as when failures are counted: of
+// IPv6 the /64, because whoever has one address has all of them.
+func source(addr string) string {
+	a, err := netip.ParseAddr(addr)
+	if err != nil {
+		return addr
+	}
+	if a = a.Unmap(); a.Is4() {
+		return a.String()
+	}
+	p, err := a.WithZone("").Prefix(64)
+	if err != nil {
+		return addr
+	}
+	return p.String()
 }
 
 // exchange lets fosite dispatch the grant: it calls authenticate, then the
@@ -64,12 +84,10 @@ func checkGrantType(r *grants.Request, e *grants.Endpoint) *oauth.Error {
 	if r.GrantType == "" {
 		return oauth.Refuse(oauth.ReasonMissingParam, nil)
 	}
-	for _, known := range e.GrantTypes() {
-		if r.GrantType == known {
-			return nil
-		}
+	if !slices.Contains(e.GrantTypes(), r.GrantType) {
+		return oauth.Refuse(oauth.ReasonGrantType, nil)
 	}
-	return oauth.Refuse(oauth.ReasonGrantType, nil)
+	return nil
 }
 
 // tokenRequest names the parameters. Unknown ones are ignored (RFC 6749,
@@ -118,14 +136,18 @@ func basicCredentials(header string) (id, secret string, err error) {
 		return "", "", errBasic
 	}
 	id, secret, ok = strings.Cut(string(raw), ":")
-	if !ok {
+	if !ok || hasControl(string(raw)) {
 		return "", "", errBasic
 	}
 	if id, err = url.QueryUnescape(id); err != nil {
 		return "", "", errBasic
 	}
-	if secret, err = url.QueryUnescape(secret); err != nil {
+	if secret, err = url.QueryUnescape(secret); err != nil || hasControl(id) || hasControl(secret) {
 		return "", "", errBasic
 	}
 	return id, secret, nil
 }
+
+// hasControl: RFC 6749, Appendix A.1 and A.2 let ids and secrets hold printable
+// characters alone.
+func hasControl(s string) bool { return strings.ContainsFunc(s, unicode.IsControl) }
