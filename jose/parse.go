@@ -50,7 +50,7 @@ func Parse(compact string) (*Token, error) {
 func split(compact string) (header, payload, signature string, err error) {
 	header, rest, _ := strings.Cut(compact, ".")
 	payload, rest, _ = strings.Cut(rest, ".")
-	signature, rest, more := strings.Cut(rest, ".")
+	signature, _, more := strings.Cut(rest, ".")
 	switch {
 	case more && isJWE(compact):
 		return "", "", "", refuse(FaultJWEUnsupported, "five parts") // RFC 7516, Section 9
