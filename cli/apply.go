@@ -17,18 +17,23 @@ func (a *app) applyCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "apply -f FILE|DIR|-",
 		Short: "Bring the objects of YAML files into force, all or none",
-		Args:  arguments(0, 0),
+		Long: "apply creates what is not there, changes what differs and leaves the rest alone. If one object is wrong, nothing\n" +
+			"is written, and every fault is told with its file and line. It never enables what has been disabled.\n" +
+			"Of a directory it reads *.yaml and *.yml, not the directories inside it.",
+		Example: "  tokenry apply -f agents.yaml\n  tokenry apply -f manifests/ --dry-run\n  tokenry apply -f manifests/ --prune",
+		Args:    arguments(0, 0),
 	}
-	var files []string
-	cmd.Flags().StringArrayVarP(&files, "filename", "f", nil, "file, directory of *.yaml, or - for stdin; may be repeated")
+	var paths []string
+	cmd.Flags().StringArrayVarP(&paths, "filename", "f", nil, "file, directory of *.yaml, or - for stdin; may be repeated")
 	dryRun := cmd.Flags().Bool("dry-run", false, "check on the server, change nothing")
-	prune := cmd.Flags().Bool("prune", false, "delete every object that is not in the files")
+	prune := cmd.Flags().Bool("prune", false, "delete every object of the server, of any kind, that is not in the files; see --dry-run first")
+	complete(cmd, "filename", files)
 	f := outputFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		if len(files) == 0 {
+		if len(paths) == 0 {
 			return usage("apply what? give -f FILE, -f DIR or -f -")
 		}
-		docs, err := a.documents(files)
+		docs, err := a.documents(paths)
 		if err != nil {
 			return err
 		}
@@ -36,7 +41,10 @@ func (a *app) applyCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		request := api.ApplyRequest{Objects: objects(docs), Prune: *prune, DryRun: *dryRun}
+		request := api.ApplyRequest{Prune: *prune, DryRun: *dryRun}
+		for _, d := range docs {
+			request.Objects = append(request.Objects, d.Object())
+		}
 		result, err := c.Apply(cmd.Context(), request)
 		if err != nil {
 			return failure(locate(err, docs))
@@ -47,44 +55,47 @@ func (a *app) applyCommand() *cobra.Command {
 }
 
 // documents reads all files before anything is sent.
-func (a *app) documents(files []string) ([]manifest.Document, error) {
+func (a *app) documents(paths []string) ([]manifest.Document, error) {
 	var docs []manifest.Document
-	for _, file := range files {
-		more, err := manifest.Load(file, a.Stdin)
+	for _, path := range paths {
+		var stdin io.Reader
+		if path == "-" {
+			var err error
+			if stdin, err = a.stdin(); err != nil {
+				return nil, err
+			}
+		}
+		more, err := manifest.Load(path, stdin)
 		if err != nil {
-			return nil, &Error{Code: ExitUsage, Err: err}
+			return nil, wrong(err)
 		}
 		docs = append(docs, more...)
 	}
 	if len(docs) == 0 {
-		return nil, usage("no objects in %s", strings.Join(files, ", "))
+		return nil, usage("no objects in %s", strings.Join(paths, ", "))
+	}
+	if err := manifest.Unique(docs); err != nil {
+		return nil, wrong(err)
 	}
 	return docs, nil
-}
-
-func objects(docs []manifest.Document) []api.Object {
-	list := make([]api.Object, len(docs))
-	for i, d := range docs {
-		list[i] = api.Object{APIVersion: api.Version, Kind: d.Kind, Metadata: api.Metadata{Name: d.Name, Labels: d.Labels}, Spec: d.Spec}
-	}
-	return list
 }
 
 func resultView(r api.ApplyResult, dry bool) view {
 	v := view{value: r}
 	for _, one := range r.Results {
-		v.names = append(v.names, nounOf(one.Kind)+"/"+one.Name)
+		v.names = append(v.names, nounOf(one.Kind).one+"/"+one.Name)
 	}
 	v.table = func(w io.Writer) {
 		for i, one := range r.Results {
-			fmt.Fprintf(w, "%s %s%s\n", printable(v.names[i]), one.Outcome, dryText(dry))
+			fmt.Fprintf(w, "%s %s%s\n", printable(v.names[i]), printable(string(one.Outcome)), dryText(dry))
 		}
 	}
 	return v
 }
 
 // locate puts the place in the files where the server's problems say which
-// member of the request they mean.
+// member of the request they mean. Its own words about the request as a whole
+// are left out: the lines say more.
 func locate(err error, docs []manifest.Document) error {
 	var e *api.Error
 	if !errors.As(err, &e) || len(e.Problem.Errors) == 0 {
@@ -97,24 +108,11 @@ func locate(err error, docs []manifest.Document) error {
 			lines[i] = item.Location + ": " + item.Message
 		}
 		if n, path, ok := splitLocation(item.Location); ok && n < len(docs) {
-			lines[i] = at(&docs[n], path) + item.Message
+			lines[i] = docs[n].Problem(path, item.Message).String()
 		}
 	}
-	return &located{text: strings.Join(lines, "\n"), err: e}
-}
-
-// at writes "agents.yaml:12: Agent research-agent: spec.blueprint: ".
-func at(d *manifest.Document, path string) string {
-	p := d.Position(path)
-	where := p.File
-	if p.Line > 0 {
-		where += ":" + strconv.Itoa(p.Line)
-	}
-	s := fmt.Sprintf("%s: %s %s: ", where, d.Kind, d.Name)
-	if path != "" {
-		s += path + ": "
-	}
-	return s
+	text := strings.Join(lines, "\n")
+	return &located{text: heading(text) + text, err: e}
 }
 
 // splitLocation reads "objects[2].spec.keys".

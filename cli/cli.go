@@ -3,8 +3,10 @@
 // that its Config holds, so that nothing here knows of storage or grants.
 //
 // One file per command. What they share: connection.go (which server, which
-// token), contexts.go (the file that remembers servers), output.go (tables,
-// JSON, YAML), exit.go (exit codes).
+// token), contexts.go (the file that remembers servers), input.go (what comes
+// from files and stdin), output.go (tables, JSON, YAML), printable.go (what may
+// reach a terminal), completion.go (what a shell can offer), exit.go (exit
+// codes).
 package cli
 
 import (
@@ -52,6 +54,9 @@ type app struct {
 	server    string
 	tokenFile string
 	context   string
+	plaintext bool
+
+	stdinTaken bool
 }
 
 // New makes the command tree. Errors of its commands are *Error; Run prints
@@ -70,25 +75,31 @@ func New(c Config) *cobra.Command {
 		c.Now = time.Now
 	}
 	a := &app{Config: c}
-	root := &cobra.Command{
-		Use:           "tokenry",
-		Short:         "Token exchange for AI agents",
-		Long:          "tokenry trades the credentials that agents already have for short-lived, narrow access tokens.\n\nStart here: tokenry dev",
+	root := group(&cobra.Command{
+		Use:   "tokenry",
+		Short: "Token exchange for AI agents",
+		Long: "tokenry trades the credentials that agents already have for short-lived, narrow access tokens.\n\n" +
+			"Start here: tokenry dev\n\n" +
+			"Exit codes: 0 ok, 1 usage or local, 2 server refused, 3 not found, 4 conflict, 5 denied by policy, 6 unreachable",
+		Version:       c.Version,
 		SilenceErrors: true,
 		SilenceUsage:  true,
-	}
+	})
+	root.SetVersionTemplate("{{.DisplayName}} {{.Version}}\n")
+	// Most arguments are names; where a file is wanted, the command says so.
+	root.CompletionOptions.SetDefaultShellCompDirective(cobra.ShellCompDirectiveNoFileComp)
 	root.SetIn(c.Stdin)
 	root.SetOut(c.Stdout)
 	root.SetErr(c.Stderr)
-	flags := root.PersistentFlags()
-	flags.StringVar(&a.server, "server", "", "URL of the admin API (default: TOKENRY_SERVER, then the context)")
-	flags.StringVar(&a.tokenFile, "token-file", "", "file with the admin token, - for stdin (default: TOKENRY_TOKEN_FILE, then the context)")
-	flags.StringVar(&a.context, "context", "", "context to use (default: TOKENRY_CONTEXT, then the current one)")
+	a.connectionFlags(root)
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usage("%v; see %s --help", err, cmd.CommandPath())
 	})
 	root.AddGroup(&cobra.Group{ID: "start", Title: "Getting started:"}, &cobra.Group{ID: "run", Title: "Running a server:"},
-		&cobra.Group{ID: "manage", Title: "Managing resources:"}, &cobra.Group{ID: "tokens", Title: "Tokens and decisions:"})
+		&cobra.Group{ID: "manage", Title: "Managing resources:"}, &cobra.Group{ID: "tokens", Title: "Tokens and decisions:"},
+		&cobra.Group{ID: "other", Title: "Other:"})
+	root.SetHelpCommandGroupID("other")
+	root.SetCompletionCommandGroupID("other")
 	add := func(group string, commands ...*cobra.Command) {
 		for _, cmd := range commands {
 			cmd.GroupID = group
@@ -99,7 +110,7 @@ func New(c Config) *cobra.Command {
 	add("run", a.serveCommand(), a.migrateCommand(), a.configCommand())
 	add("manage", a.applyCommand(), a.getCommand(), a.describeCommand(), a.deleteCommand(), a.agentCommand())
 	add("tokens", a.tokenCommand(), a.explainCommand())
-	root.AddCommand(a.versionCommand())
+	add("other", a.versionCommand())
 	return root
 }
 
@@ -114,9 +125,29 @@ func Run(ctx context.Context, c Config, args []string) int {
 	}
 	e := asError(err)
 	if !e.shown {
-		_, _ = io.WriteString(root.ErrOrStderr(), "tokenry: "+e.Error()+"\n")
+		// Errors quote servers and files.
+		_, _ = io.WriteString(root.ErrOrStderr(), "tokenry: "+printableLines(e.Error())+"\n")
 	}
 	return e.Code
+}
+
+// group makes cmd a command that only holds others: alone it shows its help.
+// (cobra by itself would answer a misspelt command with the help and exit 0.)
+func group(cmd *cobra.Command) *cobra.Command {
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+	cmd.Args = func(cmd *cobra.Command, args []string) error {
+		if len(args) == 0 {
+			return nil
+		}
+		var names []string
+		for _, sub := range cmd.Commands() {
+			if sub.IsAvailableCommand() {
+				names = append(names, sub.Name())
+			}
+		}
+		return usage("%s has no command %q%s; see %s --help", cmd.CommandPath(), args[0], hint(args[0], names), cmd.CommandPath())
+	}
+	return cmd
 }
 
 // asError turns errors of cobra itself into usage errors.

@@ -9,12 +9,14 @@ import (
 )
 
 func (a *app) configCommand() *cobra.Command {
-	cmd := &cobra.Command{Use: "config", Short: "Check a configuration file, or print its schema", Args: arguments(0, 0)}
-	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+	cmd := group(&cobra.Command{Use: "config", Short: "Check a configuration file, or print its schema"})
 	check := &cobra.Command{
 		Use:   "check FILE",
 		Short: "Say everything that would keep serve from starting with this file",
-		Args:  arguments(1, 1),
+		Long: "check reads the file and the TOKENRY_ variables as serve does, and starts nothing. It does not look into the files\n" +
+			"that the configuration names.",
+		Example: "  tokenry config check tokenry.yaml",
+		Args:    arguments(1, 1), ValidArgsFunction: fileOnce,
 	}
 	check.RunE = func(_ *cobra.Command, args []string) error {
 		c, err := config.Load(args[0], a.Env, nil)
@@ -22,12 +24,15 @@ func (a *app) configCommand() *cobra.Command {
 			err = c.Serve()
 		}
 		if err != nil {
-			return &Error{Code: ExitUsage, Err: err}
+			return wrong(err)
 		}
-		fmt.Fprintf(a.Stdout, "%s is good: issuer %s\n", args[0], c.Issuer)
+		fmt.Fprintf(a.Stdout, "%s is good: issuer %s\n", printable(args[0]), printable(c.Issuer))
 		return nil
 	}
-	schema := &cobra.Command{Use: "schema", Short: "Print the JSON Schema of the file", Args: arguments(0, 0)}
+	schema := &cobra.Command{
+		Use: "schema", Short: "Print the JSON Schema of the file, for editors",
+		Example: "  tokenry config schema > tokenry.schema.json", Args: arguments(0, 0),
+	}
 	schema.RunE = func(*cobra.Command, []string) error {
 		raw, err := config.Schema()
 		if err != nil {

@@ -1,36 +1,61 @@
 package cli
 
 import (
-	"io"
 	"net/http"
-	"os"
+	"net/netip"
+	"net/url"
 	"strings"
 	"time"
+
+	"github.com/spf13/cobra"
 
 	"github.com/tokenry/tokenry/api"
 )
 
-// maxInput bounds what is read as one token or secret.
-const maxInput = 1 << 20
+// connectionFlags are the flags of every command.
+func (a *app) connectionFlags(root *cobra.Command) {
+	flags := root.PersistentFlags()
+	flags.StringVar(&a.server, "server", "", "URL of the admin API (default: TOKENRY_SERVER, then the context)")
+	flags.StringVar(&a.tokenFile, "token-file", "", "file with the admin token, - for stdin (default: TOKENRY_TOKEN_FILE, then the context)")
+	flags.StringVar(&a.context, "context", "", "context to use, over TOKENRY_SERVER too (default: TOKENRY_CONTEXT, then the current one)")
+	flags.BoolVar(&a.plaintext, "insecure-plaintext", false, "let tokens and secrets cross the network over http")
+	complete(root, "server", nil)
+	complete(root, "token-file", files)
+	complete(root, "context", a.completeContext)
+}
 
 // client finds the server and the admin token: flag, then variable, then
 // context.
 func (a *app) client() (*api.Client, error) {
-	c, _, err := a.current()
-	if err != nil {
-		return nil, err
+	server, file := a.server, a.tokenFile
+	if a.context == "" {
+		// Whoever types --context means that server, whatever the shell exports.
+		server, file = first(server, a.env("TOKENRY_SERVER")), first(file, a.env("TOKENRY_TOKEN_FILE"))
 	}
-	server := first(a.server, a.env("TOKENRY_SERVER"), c.Server)
-	if server == "" {
+	if server == "" || file == "" {
+		c, err := a.current()
+		if err != nil {
+			return nil, err
+		}
+		server = first(server, c.Server)
+		if file == "" && server == c.Server {
+			// The context's token goes to the context's server alone.
+			file = c.TokenFile
+		}
+	}
+	switch {
+	case server == "":
 		return nil, usage("no server: start one with `tokenry dev`, or give --server and --token-file")
-	}
-	file := first(a.tokenFile, a.env("TOKENRY_TOKEN_FILE"))
-	if file == "" && server == c.Server {
-		// The context's token goes to the context's server alone.
-		file = c.TokenFile
-	}
-	if file == "" {
+	case file == "":
 		return nil, usage("no admin token for %s: give --token-file", server)
+	}
+	return a.connect(server, file)
+}
+
+// connect speaks to the admin API of server with the token in file.
+func (a *app) connect(server, file string) (*api.Client, error) {
+	if err := a.confidential(server); err != nil {
+		return nil, err
 	}
 	token, err := a.input(file)
 	if err != nil {
@@ -43,33 +68,33 @@ func (a *app) client() (*api.Client, error) {
 	return client, nil
 }
 
+// confidential refuses to send a secret over plain http to another machine,
+// where everybody on the way could read and use it: RFC 6749, Section 3.2 and
+// RFC 6750, Section 5.3.
+func (a *app) confidential(server string) error {
+	u, err := url.Parse(server)
+	if err != nil || u.Host == "" {
+		return usage("%q is no URL; write it like https://sts.example.com or http://127.0.0.1:8081", server)
+	}
+	if u.Scheme == "http" && !loopback(u) && !a.plaintext {
+		return usage("%s would send secrets over plain http; use https (or --insecure-plaintext where something else encrypts)", server)
+	}
+	return nil
+}
+
+// loopback says that u is on this machine.
+func loopback(u *url.URL) bool {
+	if u.Hostname() == "localhost" {
+		return true
+	}
+	addr, err := netip.ParseAddr(u.Hostname())
+	return err == nil && addr.Unmap().IsLoopback()
+}
+
 // http is the client for servers that the user has named. Proxies from the
 // environment are honoured: unlike the server's own fetches, this runs where
 // the user sits.
 func (a *app) http() *http.Client { return &http.Client{Timeout: 30 * time.Second} }
-
-// input reads a token or secret from a file, or from stdin when path is "-".
-// They never come as arguments, which every user of the machine can see.
-func (a *app) input(path string) (string, error) {
-	r := a.Stdin
-	if path != "-" {
-		f, err := os.Open(path)
-		if err != nil {
-			return "", usage("%v", err)
-		}
-		defer f.Close()
-		r = f
-	}
-	data, err := io.ReadAll(io.LimitReader(r, maxInput))
-	if err != nil {
-		return "", usage("read %s: %v", path, err)
-	}
-	text := strings.TrimSpace(string(data))
-	if text == "" {
-		return "", usage("%s is empty", map[bool]string{true: "stdin", false: path}[path == "-"])
-	}
-	return text, nil
-}
 
 func first(values ...string) string {
 	for _, v := range values {

@@ -2,10 +2,11 @@ package cli
 
 import (
 	"errors"
-	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -94,26 +95,25 @@ func (a *app) saveContext(name string, c Context) error {
 	return nil
 }
 
-// current is the context in use; ok is false when there is none.
-func (a *app) current() (Context, bool, error) {
-	name := a.context
-	if name == "" {
-		name = a.env("TOKENRY_CONTEXT")
+// current is the context in use, empty when there is none.
+func (a *app) current() (Context, error) {
+	name := first(a.context, a.env("TOKENRY_CONTEXT"))
+	if _, err := a.contextsPath(); err != nil && name == "" {
+		return Context{}, nil // a job without a home remembers nothing
 	}
 	all, err := a.contexts()
 	if err != nil {
-		if name == "" {
-			return Context{}, false, nil
-		}
-		return Context{}, false, err
+		return Context{}, err
 	}
-	asked := name != ""
-	if !asked {
-		name = all.Current
+	if name == "" {
+		return all.Contexts[all.Current], nil
 	}
 	c, ok := all.Contexts[name]
-	if asked && !ok {
-		return c, false, usage("%s", fmt.Sprintf("no context %q", name))
+	switch {
+	case ok:
+		return c, nil
+	case len(all.Contexts) == 0:
+		return c, usage("no context %q: there is none yet; `tokenry dev` saves one", name)
 	}
-	return c, ok, nil
+	return c, usage("no context %q%s", name, hint(name, slices.Sorted(maps.Keys(all.Contexts))))
 }

@@ -16,16 +16,16 @@ func (a *app) describeCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "describe KIND NAME",
 		Short: "Show one object in full",
-		Args:  arguments(1, 2), ValidArgsFunction: a.completeObject,
+		Long: "describe shows what the server knows of an object, and its spec as apply takes it.\n" +
+			"-o yaml is a manifest but for `status`.",
+		Example: "  tokenry describe agent research-agent\n  tokenry describe rule/staff-to-research",
+		Args:    arguments(1, 2), ValidArgsFunction: a.completeObject,
 	}
 	f := outputFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		n, name, err := kindArg(args)
+		n, name, err := oneArg("describe", args)
 		if err != nil {
 			return err
-		}
-		if name == "" {
-			return usage("describe which %s?", n.one)
 		}
 		c, err := a.client()
 		if err != nil {
@@ -35,17 +35,15 @@ func (a *app) describeCommand() *cobra.Command {
 		if err != nil {
 			return missing(failure(err), n, name)
 		}
-		v := objectsView(n, []api.Object{o}, o)
-		v.table = func(w io.Writer) { err = describe(w, n, o) }
-		if perr := a.print(*f, v); perr != nil {
-			return perr
+		if *f == tableFormat {
+			return describe(a.Stdout, o)
 		}
-		return err
+		return a.print(*f, objectsView(n, []api.Object{o}, o))
 	}
 	return cmd
 }
 
-func describe(w io.Writer, n noun, o api.Object) error {
+func describe(w io.Writer, o api.Object) error {
 	lines := [][]string{{"Kind:", string(o.Kind)}, {"Name:", o.Metadata.Name}}
 	if len(o.Metadata.Labels) > 0 {
 		var labels []string
@@ -58,18 +56,18 @@ func describe(w io.Writer, n noun, o api.Object) error {
 		const layout = "2006-01-02 15:04:05 MST"
 		lines = append(lines, []string{"Id:", s.ID}, []string{"State:", string(s.State)}, []string{"Version:", fmt.Sprint(s.Version)},
 			[]string{"Created:", s.Created.UTC().Format(layout)}, []string{"Updated:", s.Updated.UTC().Format(layout)})
-		if n.one == "agent" {
-			lines = append(lines, []string{"Secret:", map[bool]string{true: "set", false: "none"}[s.Secret]})
+		if s.Secret {
+			lines = append(lines, []string{"Secret:", "set"})
 		}
+	}
+	var b strings.Builder
+	if err := writeYAML(&b, o.Spec); err != nil {
+		return &Error{Code: ExitRefused, Err: fmt.Errorf("the server sent a spec that is none: %w", err)}
 	}
 	rows(w, lines)
 	fmt.Fprintln(w, "Spec:")
-	var b strings.Builder
-	if err := writeYAML(&b, o.Spec); err != nil {
-		return fmt.Errorf("write the spec: %w", err)
-	}
 	for line := range strings.Lines(b.String()) {
-		fmt.Fprint(w, "  ", line)
+		fmt.Fprintf(w, "  %s\n", printable(strings.TrimSuffix(line, "\n")))
 	}
 	return nil
 }

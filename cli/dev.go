@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -29,7 +30,7 @@ type DevInfo struct {
 	PublicURL  string
 	AdminURL   string
 	DemoURL    string
-	AdminToken string // new at every start
+	AdminToken string // new at every start; shown once, for this machine alone
 	TokenFile  string // file that holds it
 }
 
@@ -42,7 +43,10 @@ func (a *app) devCommand() *cobra.Command {
 		Use:   "dev",
 		Short: "Run everything on this machine: Postgres, server, demo provider, demo data",
 		Long: "dev starts a private PostgreSQL, migrates it, starts a server and a demo OpenID provider, applies demo resources,\n" +
-			"does one real exchange and shows it, then serves until ^C. It is not for production: use serve there.",
+			"does one real exchange and shows it, then serves until ^C. It is not for production: use serve there.\n" +
+			"The server is remembered as context \"dev\", which makes it the one that other commands use.",
+		Example: "  tokenry dev\n  tokenry dev --once\n" +
+			"  tokenry dev --data-dir /srv/second --listen 127.0.0.1:9080 --admin-listen 127.0.0.1:9081 --demo-listen 127.0.0.1:9082",
 		Args: arguments(0, 0),
 	}
 	cmd.Flags().StringVar(&o.DataDir, "data-dir", "", "where the data lies (default: the user's data directory)")
@@ -50,6 +54,7 @@ func (a *app) devCommand() *cobra.Command {
 	cmd.Flags().StringVar(&o.AdminListen, "admin-listen", "127.0.0.1:8081", "address of the admin listener")
 	cmd.Flags().StringVar(&o.DemoListen, "demo-listen", "", "address of the demo provider (default: where it was last time, 127.0.0.1:8082 at first)")
 	once := cmd.Flags().Bool("once", false, "stop after the first exchange")
+	complete(cmd, "data-dir", files)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if a.Dev == nil {
 			return usage("this build has no server in it")
@@ -63,7 +68,7 @@ func (a *app) dev(ctx context.Context, o DevOptions, once bool) error {
 	w, p := a.Stdout, a.palette()
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	fmt.Fprintf(w, "%stokenry dev%s %s   not for production\n\n", p.bold, p.end, a.Version)
+	fmt.Fprintf(w, "%stokenry dev%s %s   not for production\n\n", p.bold, p.end, first(a.Version, "unknown"))
 	o.Log = a.log(slog.LevelWarn)
 	o.Step = func(name, text string, took time.Duration) {
 		fmt.Fprintf(w, "  %s✓%s %-13s %s  %s(%s)%s\n", p.good, p.end, name, text, p.dim, took.Round(time.Millisecond), p.end)
@@ -75,9 +80,10 @@ func (a *app) dev(ctx context.Context, o DevOptions, once bool) error {
 			stop()
 			return
 		}
-		if tried != nil {
-			fmt.Fprintf(a.Stderr, "tokenry: the exchange did not succeed: %v\n", tried)
+		if e := (*Error)(nil); errors.As(tried, &e) && !e.shown {
+			fmt.Fprintf(a.Stderr, "tokenry: the exchange did not succeed: %s\n", printableLines(tried.Error()))
 		}
+		hints(w, "From another terminal:", "tokenry try", "", "tokenry try --scope payments:write", "", "tokenry explain --last-denied", "", "tokenry get agents")
 		fmt.Fprintln(w, "\nServing until ^C.")
 	})
 	if err != nil {
@@ -97,8 +103,6 @@ func (a *app) devReady(ctx context.Context, w io.Writer, i DevInfo) error {
 	if err := a.saveContext(devContext, c); err != nil {
 		saved = "not saved: " + err.Error()
 	}
-	// The exchange below shall use this server, whatever else is set.
-	here := &app{Config: a.Config, server: c.Server, tokenFile: c.TokenFile}
 	fmt.Fprintln(w)
 	rows(w, [][]string{
 		{"  data", i.DataDir},
@@ -108,9 +112,6 @@ func (a *app) devReady(ctx context.Context, w io.Writer, i DevInfo) error {
 		{"  demo", i.DemoURL + "   /idp (alice, mallory)  /cluster (service accounts)"},
 	})
 	fmt.Fprintln(w)
-	err := here.try(ctx, c, trial{user: "alice", agent: "research-agent"})
-	if err == nil {
-		rows(w, [][]string{{"From another terminal:", "tokenry try"}, {"", "tokenry get agents"}, {"", "tokenry agent disable research-agent"}})
-	}
+	_, err := a.try(ctx, c, trial{user: "alice", agent: "research-agent"})
 	return err
 }

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -91,8 +92,8 @@ func (a *app) post(ctx context.Context, r tokenRequest) (answer, error) {
 	} else if err = json.Unmarshal(body, &ans.Refused); err == nil {
 		ans.Decision = ans.Refused.DecisionID
 	}
-	if err != nil {
-		return answer{}, &Error{Code: ExitRefused, Err: fmt.Errorf("%s answered %s with something else than JSON", r.endpoint, resp.Status)}
+	if err != nil || ans.Issued != nil && ans.Issued.AccessToken == "" {
+		return answer{}, &Error{Code: ExitRefused, Err: fmt.Errorf("%s answered %s with neither a token nor an error; is it a token endpoint?", r.endpoint, resp.Status)}
 	}
 	return ans, nil
 }
@@ -102,12 +103,17 @@ func (a *app) exchangeCommand() *cobra.Command {
 		Use:   "exchange",
 		Short: "Ask the token endpoint for a token and print it",
 		Long: "exchange asks for a token: by token exchange when --subject-token-file is given, else by client credentials.\n" +
-			"It prints the access token alone; -o json prints the whole answer.",
-		Example: "  tokenry token exchange --client-assertion-file /var/run/secrets/tokens/sa --subject-token-file alice.jwt --scope llm:read",
-		Args:    arguments(0, 0),
+			"It prints the access token alone; -o json prints the whole answer. Denied, it exits with 5 and names the decision.",
+		Example: "  # for a user, as the agent of this pod's service account\n" +
+			"  tokenry token exchange --client-assertion-file /var/run/secrets/tokens/sa --subject-token-file alice.jwt --scope llm:read\n\n" +
+			"  # for the agent itself\n" +
+			"  tokenry token exchange --client-assertion-file /var/run/secrets/tokens/sa --resource https://gateway.example\n\n" +
+			"  # with a client secret\n" +
+			"  tokenry token exchange --client-id legacy-agent --client-secret-file secret",
+		Args: arguments(0, 0),
 	}
 	var x exchangeFlags
-	x.bind(cmd)
+	x.bind(cmd, a.agentFlag)
 	f := outputFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		r, err := a.exchangeRequest(x)
@@ -119,10 +125,10 @@ func (a *app) exchangeCommand() *cobra.Command {
 			return err
 		}
 		if ans.Issued == nil {
-			return refusalError(ans.Refused)
+			return refusalError(ans)
 		}
 		if *f == tableFormat || *f == nameFormat {
-			fmt.Fprintln(a.Stdout, ans.Issued.AccessToken)
+			fmt.Fprintln(a.Stdout, printable(ans.Issued.AccessToken))
 			return nil
 		}
 		return a.print(*f, view{value: ans.Issued})
@@ -130,12 +136,16 @@ func (a *app) exchangeCommand() *cobra.Command {
 	return cmd
 }
 
-func refusalError(r refused) error {
-	text := fmt.Sprintf("%s (%s): %s", r.Code, orDash(r.ErrorCode), r.Description)
+func refusalError(ans answer) error {
+	r := ans.Refused
+	text := "the server answered " + ans.Status
+	if r.Code != "" {
+		text = fmt.Sprintf("%s (%s): %s", r.Code, orDash(r.ErrorCode), r.Description)
+	}
 	if r.DecisionID != "" {
 		text += "\n  why: tokenry explain " + r.DecisionID
 	}
-	return &Error{Code: r.exitCode(), Err: fmt.Errorf("%s", text)}
+	return &Error{Code: r.exitCode(), Err: errors.New(text)}
 }
 
 // exchangeFlags are the parameters of a token request.
@@ -148,42 +158,56 @@ type exchangeFlags struct {
 	scopes, resources, audiences []string
 }
 
-func (x *exchangeFlags) bind(cmd *cobra.Command) {
+func (x *exchangeFlags) bind(cmd *cobra.Command, agents cobra.CompletionFunc) {
 	f := cmd.Flags()
 	f.StringVar(&x.issuer, "issuer", "", "issuer to ask (default: of the context)")
-	f.StringVar(&x.subjectFile, "subject-token-file", "", "token of the subject, - for stdin")
-	f.StringVar(&x.subjectType, "subject-token-type", string(oauth.JWTType), "its type: a URN, or jwt, id_token, access_token")
-	f.StringVar(&x.actorFile, "actor-token-file", "", "token of the actor, - for stdin")
-	f.StringVar(&x.actorType, "actor-token-type", string(oauth.JWTType), "its type")
-	f.StringVar(&x.assertionFile, "client-assertion-file", "", "credential of the agent, - for stdin")
-	f.StringVar(&x.assertionType, "client-assertion-type", string(oauth.JWTBearerAssertion), "its type: a URN, or jwt-bearer, jwt-spiffe")
-	f.StringVar(&x.clientID, "client-id", "", "name of the agent")
-	f.StringVar(&x.secretFile, "client-secret-file", "", "client secret, - for stdin")
-	f.StringArrayVar(&x.scopes, "scope", nil, "scopes, separated by spaces; may be repeated")
-	f.StringArrayVar(&x.resources, "resource", nil, "identifier of the target")
-	f.StringArrayVar(&x.audiences, "audience", nil, "identifier or name of the target")
+	f.StringVar(&x.subjectFile, "subject-token-file", "", "file with the token of the subject, - for stdin")
+	f.StringVar(&x.subjectType, "subject-token-type", "jwt", "its type: jwt, id_token, access_token, or a URN")
+	f.StringVar(&x.actorFile, "actor-token-file", "", "file with the token of the actor, - for stdin")
+	f.StringVar(&x.actorType, "actor-token-type", "jwt", "its type, as above")
+	f.StringVar(&x.assertionFile, "client-assertion-file", "", "file with the credential of the agent, - for stdin")
+	f.StringVar(&x.assertionType, "client-assertion-type", "jwt-bearer", "its type: jwt-bearer, jwt-spiffe (for a JWT-SVID), or a URN")
+	f.StringVar(&x.clientID, "client-id", "", "name of the agent (default: the one that the credential stands for)")
+	f.StringVar(&x.secretFile, "client-secret-file", "", "file with the client secret, - for stdin")
+	f.StringArrayVar(&x.scopes, "scope", nil, "scopes to ask for, separated by spaces (default: all that is allowed); may be repeated")
+	f.StringArrayVar(&x.resources, "resource", nil, "identifier of the target (default: the blueprint's)")
+	f.StringArrayVar(&x.audiences, "audience", nil, "identifier or name of the target (default: the blueprint's)")
+	for _, flag := range []string{"subject-token-file", "actor-token-file", "client-assertion-file", "client-secret-file"} {
+		complete(cmd, flag, files)
+	}
+	tokens := words("jwt", "id_token", "access_token")
+	complete(cmd, "subject-token-type", tokens)
+	complete(cmd, "actor-token-type", tokens)
+	complete(cmd, "client-assertion-type", words("jwt-bearer", "jwt-spiffe"))
+	complete(cmd, "client-id", agents)
+}
+
+// check refuses what can only be a slip of the finger.
+func (x *exchangeFlags) check() error {
+	switch {
+	case x.subjectFile == "" && x.actorFile != "":
+		return usage("--actor-token-file needs --subject-token-file: for whom does the actor act?")
+	case x.secretFile != "" && x.clientID == "":
+		return usage("--client-secret-file needs --client-id")
+	case x.subjectFile == "" && x.assertionFile == "" && x.secretFile == "":
+		return usage("who asks? give --client-assertion-file or --client-secret-file, and --subject-token-file to act for somebody")
+	}
+	return nil
 }
 
 func (a *app) exchangeRequest(x exchangeFlags) (tokenRequest, error) {
+	if err := x.check(); err != nil {
+		return tokenRequest{}, err
+	}
 	endpoint, err := a.tokenEndpoint(x.issuer)
 	if err != nil {
 		return tokenRequest{}, err
-	}
-	stdins := 0
-	for _, file := range []string{x.subjectFile, x.actorFile, x.assertionFile, x.secretFile} {
-		if file == "-" {
-			stdins++
-		}
-	}
-	if stdins > 1 {
-		return tokenRequest{}, usage("only one of the files can be stdin")
 	}
 	r := tokenRequest{endpoint: endpoint, form: url.Values{"grant_type": {string(oauth.ClientCredentials)}}, clientID: x.clientID}
 	form := r.form
 	if x.subjectFile != "" {
 		form.Set("grant_type", string(oauth.TokenExchange))
 		form.Set("subject_token_type", tokenType(x.subjectType))
-		form.Set("subject_token", "")
 	}
 	if x.actorFile != "" {
 		form.Set("actor_token_type", tokenType(x.actorType))
@@ -191,20 +215,19 @@ func (a *app) exchangeRequest(x exchangeFlags) (tokenRequest, error) {
 	if x.assertionFile != "" {
 		form.Set("client_assertion_type", assertionType(x.assertionType))
 	}
-	for name, file := range map[string]string{"subject_token": x.subjectFile, "actor_token": x.actorFile, "client_assertion": x.assertionFile} {
-		if file == "" {
+	for _, p := range []struct{ name, file string }{
+		{"subject_token", x.subjectFile}, {"actor_token", x.actorFile}, {"client_assertion", x.assertionFile},
+	} {
+		if p.file == "" {
 			continue
 		}
-		token, err := a.input(file)
+		token, err := a.input(p.file)
 		if err != nil {
 			return r, err
 		}
-		form.Set(name, token)
+		form.Set(p.name, token)
 	}
 	if x.secretFile != "" {
-		if x.clientID == "" {
-			return r, usage("--client-secret-file needs --client-id")
-		}
 		if r.secret, err = a.input(x.secretFile); err != nil {
 			return r, err
 		}
@@ -231,7 +254,7 @@ func target(form url.Values, scopes, resources, audiences []string) {
 // tokenEndpoint: every URL of a server derives from its issuer.
 func (a *app) tokenEndpoint(issuer string) (string, error) {
 	if issuer == "" {
-		c, _, err := a.current()
+		c, err := a.current()
 		if err != nil {
 			return "", err
 		}
@@ -239,6 +262,9 @@ func (a *app) tokenEndpoint(issuer string) (string, error) {
 	}
 	if issuer == "" {
 		return "", usage("which server? start one with `tokenry dev`, or give --issuer")
+	}
+	if err := a.confidential(issuer); err != nil {
+		return "", err
 	}
 	return strings.TrimRight(issuer, "/") + "/token", nil
 }

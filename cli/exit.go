@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/url"
@@ -40,6 +41,20 @@ func usage(format string, args ...any) *Error {
 	return &Error{Code: ExitUsage, Err: fmt.Errorf(format, args...)}
 }
 
+// wrong is for files with faults in them, one on a line.
+func wrong(err error) *Error {
+	return &Error{Code: ExitUsage, Err: fmt.Errorf("%s%w", heading(err.Error()), err)}
+}
+
+// heading stands above several faults, so that each begins its line and an
+// editor can jump to it.
+func heading(text string) string {
+	if strings.Contains(text, "\n") {
+		return "more than one thing is wrong\n"
+	}
+	return ""
+}
+
 // silent ends the command with a code when everything has been printed.
 func silent(code int) *Error {
 	return &Error{Code: code, Err: errors.New("exit"), shown: true}
@@ -56,6 +71,8 @@ func failure(err error) error {
 	}
 	code := ExitRefused
 	switch e.Status {
+	case http.StatusUnauthorized:
+		return &Error{Code: ExitRefused, Err: fmt.Errorf("%w\n  is the admin token of another server, or of an earlier start of `tokenry dev`? see --token-file", err)}
 	case http.StatusNotFound:
 		code = ExitNotFound
 	case http.StatusConflict, http.StatusPreconditionFailed:
@@ -64,29 +81,31 @@ func failure(err error) error {
 	return &Error{Code: code, Err: err}
 }
 
-// unreachable tells a server that does not answer from anything else that can
-// go wrong with a request.
+// unreachable tells a server that does not answer from one that answers with
+// something else than it should.
 func unreachable(err error) error {
 	var u *url.Error
 	var n net.Error
-	if errors.As(err, &u) {
+	switch {
+	case errors.Is(err, context.Canceled):
+		return usage("interrupted")
+	case errors.As(err, &u):
 		at := u.URL
 		if p, perr := url.Parse(u.URL); perr == nil {
-			at = p.Scheme + "://" + p.Host
+			at = p.Scheme + "://" + p.Host // the path may hold what is nobody's business
 		}
-		if errors.Is(err, context.Canceled) {
-			return &Error{Code: ExitUsage, Err: errors.New("interrupted")}
-		}
-		return &Error{Code: ExitUnreachable, Err: fmt.Errorf("nothing answers at %s: %s", at, cause(u.Err))}
+		return &Error{Code: ExitUnreachable, Err: fmt.Errorf("cannot reach %s: %s", at, cause(u.Err))}
+	case errors.As(err, &n), errors.Is(err, io.ErrUnexpectedEOF):
+		return &Error{Code: ExitUnreachable, Err: fmt.Errorf("the answer broke off: %w", err)}
 	}
-	if errors.As(err, &n) {
-		return &Error{Code: ExitUnreachable, Err: err}
-	}
-	return asError(err)
+	return &Error{Code: ExitRefused, Err: err}
 }
 
 // cause is the last part of a network error: the rest repeats the address.
 func cause(err error) string {
 	s := err.Error()
-	return s[strings.LastIndex(s, ": ")+1:]
+	if i := strings.LastIndex(s, ": "); i >= 0 {
+		return s[i+2:]
+	}
+	return s
 }

@@ -17,17 +17,23 @@ import (
 
 func (a *app) explainCommand() *cobra.Command {
 	cmd := &cobra.Command{
-		Use:     "explain DECISION | --last-denied",
-		Short:   "Show every check of a decision, with what was shown and what was wanted",
-		Example: "  tokenry explain --last-denied\n  tokenry explain --last-denied --agent research-agent",
-		Args:    arguments(0, 1),
+		Use:   "explain DECISION | --last-denied",
+		Short: "Show every check of a decision, with what was shown and what was wanted",
+		Long: "Every answer of the token endpoint names its decision, as decision_id in an error and in the header\n" +
+			"Tokenry-Decision-Id. explain tells what the client was not told. Its exit code is 0 for a refusal too.",
+		Example: "  tokenry explain dec_06h101g5ray36176dx65qn8jc8\n  tokenry explain --last-denied\n  tokenry explain --last-denied --agent research-agent",
+		Args:    arguments(0, 1), ValidArgsFunction: a.completeDecision,
 	}
 	last := cmd.Flags().Bool("last-denied", false, "the latest refusal")
 	agent := cmd.Flags().String("agent", "", "with --last-denied: of this agent")
+	complete(cmd, "agent", a.agentFlag)
 	f := outputFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		if (len(args) == 1) == *last {
+		switch {
+		case (len(args) == 1) == *last:
 			return usage("explain which decision? give its id (dec_…), or --last-denied")
+		case *agent != "" && !*last:
+			return usage("--agent goes with --last-denied; a decision's id needs nothing else")
 		}
 		c, err := a.client()
 		if err != nil {
@@ -44,7 +50,7 @@ func (a *app) explainCommand() *cobra.Command {
 		d, err := c.Decision(cmd.Context(), id)
 		if err != nil {
 			if e := asError(failure(err)); e.Code == ExitNotFound {
-				return &Error{Code: ExitNotFound, Err: fmt.Errorf("no decision %q", id)}
+				return &Error{Code: ExitNotFound, Err: fmt.Errorf("no decision %q; one that is older than audit.retention is gone", id)}
 			}
 			return failure(err)
 		}
@@ -59,7 +65,11 @@ func lastDenied(ctx context.Context, c *api.Client, agent string) (string, error
 		return "", failure(err)
 	}
 	if len(list.Items) == 0 {
-		return "", &Error{Code: ExitNotFound, Err: errors.New("nothing was refused")}
+		text := "nothing was refused"
+		if agent != "" {
+			text += fmt.Sprintf(" to agent %q; a request whose agent was not recognised is found without --agent", agent)
+		}
+		return "", &Error{Code: ExitNotFound, Err: errors.New(text)}
 	}
 	return list.Items[0].ID, nil
 }
@@ -84,11 +94,11 @@ func decision(ctx context.Context, c *api.Client, id string) (api.Decision, erro
 // explain prints a decision for people.
 func (a *app) explain(w io.Writer, d api.Decision) {
 	p := a.palette()
-	verdict := p.good + string(d.Outcome) + p.end
+	colour := p.good
 	if d.Outcome != api.Issued {
-		verdict = p.bad + string(d.Outcome) + p.end
+		colour = p.bad
 	}
-	fmt.Fprintf(w, "%s  %s  %s\n", d.ID, verdict, d.Time.UTC().Format(time.RFC3339))
+	fmt.Fprintf(w, "%s  %s%s%s  %s\n", printable(d.ID), colour, printable(string(d.Outcome)), p.end, d.Time.UTC().Format(time.RFC3339))
 	var lines [][]string
 	for _, l := range [][]string{{"agent", d.Agent}, {"subject", d.Subject}, {"resource", d.Resource},
 		{"scope", strings.Join(d.Scopes, " ")}, {"jti", d.JTI}, {"txn", d.Txn}, {"parent", d.Parent}} {
@@ -110,7 +120,8 @@ func (a *app) checks(w io.Writer, checks []api.Check) {
 	}
 	p := a.palette()
 	for _, c := range checks {
-		name := printable(c.Name) + strings.Repeat(" ", width-utf8.RuneCountInString(c.Name))
+		name := printable(c.Name)
+		name += strings.Repeat(" ", width-utf8.RuneCountInString(name))
 		shown, wanted := printable(c.Shown), printable(c.Wanted)
 		if c.OK {
 			if shown != "" && wanted != "" {
@@ -131,11 +142,12 @@ func (a *app) refusal(w io.Writer, d api.Decision) {
 		return
 	}
 	p := a.palette()
-	fmt.Fprintf(w, "\n%s%s%s  error_code=%s  decision=%s  nothing was issued\n", p.bad, orDash(d.Error), p.end, orDash(d.ErrorCode), d.ID)
+	fmt.Fprintf(w, "\n%s%s%s  error_code=%s  decision=%s  nothing was issued\n",
+		p.bad, printable(orDash(d.Error)), p.end, printable(orDash(d.ErrorCode)), printable(d.ID))
 	if d.Meaning != "" {
-		fmt.Fprintf(w, "%s\n", d.Meaning)
+		fmt.Fprintf(w, "%s\n", printable(d.Meaning))
 	}
 	if d.Fix != "" {
-		fmt.Fprintf(w, "Fix: %s\n", d.Fix)
+		fmt.Fprintf(w, "Fix: %s\n", printable(d.Fix))
 	}
 }

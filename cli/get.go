@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -15,9 +14,11 @@ import (
 
 func (a *app) getCommand() *cobra.Command {
 	cmd := &cobra.Command{
-		Use:     "get KIND [NAME]",
-		Short:   "List objects, or show one",
-		Example: "  tokenry get agents\n  tokenry get agent research-agent -o yaml",
+		Use:   "get KIND [NAME]",
+		Short: "List objects, or show one",
+		Long: "Kinds: " + strings.Join(kindWords(), ", ") + ". The singular and the kinds of manifests (TrustedIssuer) do as well,\n" +
+			"and so does KIND/NAME.",
+		Example: "  tokenry get agents\n  tokenry get agent research-agent -o yaml\n  tokenry get rules -o name",
 		Args:    arguments(1, 2), ValidArgsFunction: a.completeObject,
 	}
 	f := outputFlag(cmd)
@@ -56,7 +57,7 @@ func orEmpty(list []api.Object) []api.Object {
 // missing says what was not found, and where to look.
 func missing(err error, n noun, name string) error {
 	if e := asError(err); e.Code == ExitNotFound {
-		return &Error{Code: ExitNotFound, Err: fmt.Errorf("no %s %q; see tokenry get %s", n.one, name, n.words[0])}
+		return &Error{Code: ExitNotFound, Err: fmt.Errorf("no %s %q; see: tokenry get %s", n.one, name, n.words[0])}
 	}
 	return err
 }
@@ -170,26 +171,14 @@ func durationText(d registry.Duration) string {
 	if d == 0 {
 		return "-"
 	}
-	return shortDuration(time.Duration(d))
-}
-
-// shortDuration writes 1h0m0s as 1h.
-func shortDuration(d time.Duration) string {
-	s := d.String()
-	if strings.HasSuffix(s, "m0s") {
-		s = strings.TrimSuffix(s, "0s")
-	}
-	if strings.HasSuffix(s, "h0m") {
-		s = strings.TrimSuffix(s, "0m")
-	}
-	return s
+	return d.String()
 }
 
 // arguments wants between low and high arguments.
 func arguments(low, high int) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if len(args) < low || len(args) > high {
-			return usage("use it as: %s", cmd.UseLine())
+			return usage("use it as: %s; see %s --help", cmd.UseLine(), cmd.CommandPath())
 		}
 		return nil
 	}

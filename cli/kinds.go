@@ -1,13 +1,9 @@
 package cli
 
 import (
-	"context"
+	"slices"
 	"strings"
-	"time"
 
-	"github.com/spf13/cobra"
-
-	"github.com/tokenry/tokenry/api"
 	"github.com/tokenry/tokenry/registry"
 )
 
@@ -32,13 +28,17 @@ func nouns() []noun {
 func kind(arg string) (noun, error) {
 	word := strings.ToLower(arg)
 	for _, n := range nouns() {
-		for _, w := range n.words {
-			if w == word || strings.EqualFold(string(n.kind), arg) || strings.EqualFold(string(n.kind)+"s", arg) {
-				return n, nil
-			}
+		if slices.Contains(n.words, word) || strings.EqualFold(string(n.kind), arg) || strings.EqualFold(string(n.kind)+"s", arg) {
+			return n, nil
 		}
 	}
-	return noun{}, usage("no kind %q; there are %s", arg, strings.Join(kindWords(), ", "))
+	return noun{}, usage("no kind %q%s", arg, hint(arg, kindWords()))
+}
+
+// hint says which of known the word may have been meant for, or which there
+// are, as it is said of the fields of manifests.
+func hint(word string, known []string) string {
+	return strings.TrimPrefix(registry.UnknownField(word, known), "is not a field")
 }
 
 // kindArg reads "KIND NAME" or "KIND/NAME".
@@ -48,9 +48,22 @@ func kindArg(args []string) (noun, string, error) {
 	case joined && len(args) > 1:
 		return noun{}, "", usage("%s and %s: name one object", args[0], args[1])
 	case !joined && len(args) > 1:
-		name = args[1]
+		name, joined = args[1], true
 	}
 	n, err := kind(word)
+	if err == nil && joined && name == "" {
+		// An empty variable in a script must not turn one object into all.
+		err = usage("which %s? its name is empty", n.one)
+	}
+	return n, name, err
+}
+
+// oneArg is kindArg for commands that work on one object.
+func oneArg(verb string, args []string) (noun, string, error) {
+	n, name, err := kindArg(args)
+	if err == nil && name == "" {
+		err = usage("%s which %s? see: tokenry get %s", verb, n.one, n.words[0])
+	}
 	return n, name, err
 }
 
@@ -62,50 +75,14 @@ func kindWords() []string {
 	return words
 }
 
-func nounOf(k registry.Kind) string {
+// nounOf is the noun of a kind; a newer server may have some that are not known
+// here.
+func nounOf(k registry.Kind) noun {
 	for _, n := range nouns() {
 		if n.kind == k {
-			return n.one
+			return n
 		}
 	}
-	return strings.ToLower(string(k))
-}
-
-// completeObject completes KIND, then the names that the server has now. A
-// server that does not answer at once completes nothing: a shell must not hang.
-func (a *app) completeObject(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
-	switch len(args) {
-	case 0:
-		return kindWords(), cobra.ShellCompDirectiveNoFileComp
-	case 1:
-		if n, err := kind(args[0]); err == nil {
-			return a.names(cmd.Context(), n.kind), cobra.ShellCompDirectiveNoFileComp
-		}
-	}
-	return nil, cobra.ShellCompDirectiveNoFileComp
-}
-
-func (a *app) completeAgent(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
-	if len(args) > 0 {
-		return nil, cobra.ShellCompDirectiveNoFileComp
-	}
-	return a.names(cmd.Context(), registry.KindAgent), cobra.ShellCompDirectiveNoFileComp
-}
-
-func (a *app) names(ctx context.Context, k registry.Kind) []string {
-	ctx, cancel := context.WithTimeout(ctx, time.Second)
-	defer cancel()
-	c, err := a.client()
-	if err != nil {
-		return nil
-	}
-	list, err := c.Objects(ctx, k, api.Page{Limit: 200})
-	if err != nil {
-		return nil
-	}
-	names := make([]string, len(list.Items))
-	for i, o := range list.Items {
-		names[i] = o.Metadata.Name
-	}
-	return names
+	word := strings.ToLower(string(k))
+	return noun{kind: k, one: word, words: []string{word}}
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"unicode"
@@ -24,20 +25,23 @@ const (
 
 // String, Set and Type make it a flag.
 func (f *format) String() string { return string(*f) }
-func (f *format) Type() string   { return "table|json|yaml|name" }
+func (f *format) Type() string   { return strings.Join(formats(), "|") }
 func (f *format) Set(s string) error {
-	switch format(s) {
-	case tableFormat, jsonFormat, yamlFormat, nameFormat:
+	if slices.Contains(formats(), s) {
 		*f = format(s)
 		return nil
 	}
-	return fmt.Errorf("there are table, json, yaml and name")
+	return fmt.Errorf("there are %s", strings.Join(formats(), ", "))
+}
+
+func formats() []string {
+	return []string{string(tableFormat), string(jsonFormat), string(yamlFormat), string(nameFormat)}
 }
 
 func outputFlag(cmd *cobra.Command) *format {
 	f := tableFormat
 	cmd.Flags().VarP(&f, "output", "o", "output format")
-	_ = cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{"table", "json", "yaml", "name"}, cobra.ShellCompDirectiveNoFileComp))
+	complete(cmd, "output", words(formats()...))
 	return &f
 }
 
@@ -56,7 +60,7 @@ func (a *app) print(f format, v view) error {
 		return writeYAML(a.Stdout, v.value)
 	case nameFormat:
 		for _, n := range v.names {
-			fmt.Fprintln(a.Stdout, n)
+			fmt.Fprintln(a.Stdout, printable(n))
 		}
 		return nil
 	default:
@@ -66,10 +70,15 @@ func (a *app) print(f format, v view) error {
 }
 
 func writeJSON(w io.Writer, v any) error {
-	enc := json.NewEncoder(w)
+	var b strings.Builder
+	enc := json.NewEncoder(&b)
 	enc.SetIndent("", "  ")
 	enc.SetEscapeHTML(false)
-	return enc.Encode(v)
+	if err := enc.Encode(v); err != nil {
+		return err
+	}
+	_, err := io.WriteString(w, escapeJSON(b.String(), steers))
+	return err
 }
 
 // writeYAML goes through JSON, so that both formats have the same names and
@@ -80,7 +89,8 @@ func writeYAML(w io.Writer, v any) error {
 		return err
 	}
 	var node yaml.Node
-	if err := yaml.Unmarshal(data, &node); err != nil {
+	// YAML has no control characters, not even in quotes; JSON has some.
+	if err := yaml.Unmarshal([]byte(escapeJSON(string(data), unicode.IsControl)), &node); err != nil {
 		return err
 	}
 	plainStyle(&node)
@@ -111,17 +121,7 @@ func rows(w io.Writer, lines [][]string) {
 		}
 		fmt.Fprintln(t, strings.Join(clean, "\t"))
 	}
-	t.Flush()
-}
-
-// printable keeps what came from elsewhere from steering the terminal.
-func printable(s string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) || unicode.In(r, unicode.Cf) {
-			return '·'
-		}
-		return r
-	}, s)
+	_ = t.Flush() // when stdout has gone there is nobody left to tell
 }
 
 // Colours; empty when stdout is no terminal.

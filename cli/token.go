@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/base64"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -13,11 +12,11 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tokenry/tokenry/jose"
+	"github.com/tokenry/tokenry/registry"
 )
 
 func (a *app) tokenCommand() *cobra.Command {
-	cmd := &cobra.Command{Use: "token", Short: "Ask for tokens, look into them, verify them", Args: arguments(0, 0)}
-	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+	cmd := group(&cobra.Command{Use: "token", Short: "Ask for tokens, look into them, verify them"})
 	cmd.AddCommand(a.exchangeCommand(), a.inspectCommand(), a.verifyCommand())
 	return cmd
 }
@@ -64,19 +63,20 @@ func (d decoded) show(w io.Writer, now time.Time, indent string) {
 		Exp json.Number `json:"exp"`
 	}
 	fmt.Fprintf(w, "%s  %s\n", indent, printableLines(b.String()))
-	if json.Unmarshal(d.Claims, &times) == nil {
-		if f, err := times.Exp.Float64(); err == nil {
-			fmt.Fprintf(w, "%s  %s\n", indent, expiryText(time.Unix(int64(f), 0), now))
-		}
+	if json.Unmarshal(d.Claims, &times) != nil {
+		return // `exp` is no number; the claims above show what it is
+	}
+	if exp, err := times.Exp.Float64(); err == nil {
+		fmt.Fprintf(w, "%s  %s\n", indent, expiryText(time.Unix(int64(exp), 0), now))
 	}
 }
 
 func expiryText(exp, now time.Time) string {
 	left := exp.Sub(now).Round(time.Second)
 	if left <= 0 {
-		return fmt.Sprintf("expired %s ago", shortDuration(-left))
+		return fmt.Sprintf("expired %s ago", registry.Duration(-left))
 	}
-	return fmt.Sprintf("expires in %s", shortDuration(left))
+	return fmt.Sprintf("expires in %s", registry.Duration(left))
 }
 
 func nonEmpty(values ...string) []string {
@@ -96,32 +96,14 @@ func prefixed(prefix, s string) string {
 	return prefix + s
 }
 
-func printableLines(s string) string {
-	lines := strings.Split(s, "\n")
-	for i, l := range lines {
-		lines[i] = printable(l)
-	}
-	return strings.Join(lines, "\n")
-}
-
-// fileArg is FILE, or - for stdin, or nothing for stdin too. A token itself
-// is recognised, so that the answer can say why it does not belong there.
-func fileArg(args []string) (string, error) {
-	if len(args) == 0 {
-		return "-", nil
-	}
-	if strings.HasPrefix(args[0], "eyJ") && strings.Count(args[0], ".") == 2 {
-		return "", usage("tokens are not taken as arguments, which other users of this machine can see; use a file or stdin")
-	}
-	return args[0], nil
-}
-
 func (a *app) inspectCommand() *cobra.Command {
 	cmd := &cobra.Command{
-		Use:     "inspect [FILE|-]",
-		Short:   "Show what a token says, without verifying it",
-		Example: "  tokenry token exchange … | tokenry token inspect",
-		Args:    arguments(0, 1),
+		Use:   "inspect [FILE|-]",
+		Short: "Show what a token says, without verifying it",
+		Long: "inspect reads a JWT from a file or from stdin and shows its header and claims. What it shows may be forged.\n" +
+			"A token that two readers could read in two ways, such as one with two `exp`, is refused.",
+		Example: "  tokenry token inspect token.jwt\n  tokenry token exchange … | tokenry token inspect",
+		Args:    arguments(0, 1), ValidArgsFunction: fileOnce,
 	}
 	f := outputFlag(cmd)
 	cmd.RunE = func(_ *cobra.Command, args []string) error {
@@ -148,58 +130,3 @@ func (a *app) tokenInput(args []string) (string, error) {
 	}
 	return a.input(file)
 }
-
-func (a *app) verifyCommand() *cobra.Command {
-	cmd := &cobra.Command{
-		Use:   "verify [FILE|-]",
-		Short: "Verify an access token offline, with the issuer's published keys",
-		Long: "verify checks type, signature, issuer, audience and times, as a resource server does (RFC 9068, Section 4).\n" +
-			"Whom to trust is said by --issuer or the context, never by the token.",
-		Args: arguments(0, 1),
-	}
-	issuer := cmd.Flags().String("issuer", "", "issuer to trust (default: of the context)")
-	audience := cmd.Flags().String("audience", "", "identifier of the resource that the token must be for (default: any)")
-	f := outputFlag(cmd)
-	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		trusted, err := a.trustedIssuer(*issuer)
-		if err != nil {
-			return err
-		}
-		compact, err := a.tokenInput(args)
-		if err != nil {
-			return err
-		}
-		if err := a.verify(cmd.Context(), compact, trusted, *audience); err != nil {
-			return err
-		}
-		d, err := decode(compact)
-		if err != nil {
-			return usage("%v", err)
-		}
-		return a.print(*f, view{value: d, names: nonEmpty(d.Name), table: func(w io.Writer) {
-			d.show(w, a.Now(), "")
-			fmt.Fprintf(w, "✓ verified with the keys of %s\n", trusted)
-			if *audience == "" {
-				fmt.Fprintln(w, "  any audience was accepted; a resource server gives its own: --audience")
-			}
-		}})
-	}
-	return cmd
-}
-
-func (a *app) trustedIssuer(flag string) (string, error) {
-	if flag != "" {
-		return flag, nil
-	}
-	c, _, err := a.current()
-	if err != nil {
-		return "", err
-	}
-	if c.Issuer == "" {
-		return "", usage("whose tokens? start a server with `tokenry dev`, or give --issuer")
-	}
-	return c.Issuer, nil
-}
-
-// errNotValid marks a token that was read and refused.
-var errNotValid = errors.New("the token is not valid")

@@ -30,7 +30,8 @@ func (a *app) tryCommand() *cobra.Command {
 		Use:   "try",
 		Short: "Do a real exchange against a running dev and show every check",
 		Long: "try signs a demo user in, takes the service-account token of a demo agent, exchanges both at the token endpoint,\n" +
-			"prints every check of the decision, and verifies the token offline. When the request is denied it exits with 5.",
+			"prints every check of the decision, and verifies the token offline. When the request is denied it exits with 5.\n" +
+			"It uses the server of the context, which `tokenry dev` has saved.",
 		Example: "  tokenry try\n  tokenry try --scope payments:write\n  tokenry try --user mallory\n  tokenry try --agent analysis-agent --scope llm:read",
 		Args:    arguments(0, 0),
 	}
@@ -38,16 +39,24 @@ func (a *app) tryCommand() *cobra.Command {
 	cmd.Flags().StringVar(&t.agent, "agent", "research-agent", "demo agent that acts: research-agent, analysis-agent or writer-agent")
 	cmd.Flags().StringArrayVar(&t.scopes, "scope", nil, "scopes to ask for (default: all that is allowed); may be repeated")
 	cmd.Flags().StringVar(&t.target, "resource", "", "identifier or name of the resource (default: the blueprint's)")
+	complete(cmd, "user", words("alice", "mallory"))
+	complete(cmd, "agent", a.agentFlag)
+	complete(cmd, "scope", nil)
+	complete(cmd, "resource", a.resourceFlag)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		c, _, err := a.current()
+		c, err := a.current()
 		if err != nil {
 			return err
 		}
 		if c.Demo == "" {
 			return usage("try needs a running dev: start `tokenry dev` in another terminal")
 		}
-		err = a.try(cmd.Context(), c, t)
-		if e := asErrorOrNil(err); e != nil && e.Code == ExitUnreachable {
+		decision, err := a.try(cmd.Context(), c, t)
+		var e *Error
+		switch {
+		case err == nil:
+			hints(a.Stdout, "Now break it:", "tokenry try --scope payments:write", "See it again:", "tokenry explain "+printable(decision))
+		case errors.As(err, &e) && e.Code == ExitUnreachable:
 			return &Error{Code: ExitUnreachable, Err: fmt.Errorf("%w; is `tokenry dev` running?", e)}
 		}
 		return err
@@ -55,11 +64,14 @@ func (a *app) tryCommand() *cobra.Command {
 	return cmd
 }
 
-func asErrorOrNil(err error) *Error {
-	if err == nil {
-		return nil
+// hints prints what to do next: pairs of a purpose and a command.
+func hints(w io.Writer, pairs ...string) {
+	var lines [][]string
+	for i := 0; i+1 < len(pairs); i += 2 {
+		lines = append(lines, []string{pairs[i], pairs[i+1]})
 	}
-	return asError(err)
+	fmt.Fprintln(w)
+	rows(w, lines)
 }
 
 // demoToken is what the demo's token endpoints answer.
@@ -69,15 +81,15 @@ type demoToken struct {
 	Subject string `json:"subject"`
 }
 
-// try does the exchange and prints it.
-func (a *app) try(ctx context.Context, c Context, t trial) error {
+// try does the exchange, prints it, and names the decision.
+func (a *app) try(ctx context.Context, c Context, t trial) (string, error) {
 	user, err := a.demoToken(ctx, c.Demo+"/idp/token?"+url.Values{"user": {t.user}}.Encode())
 	if err != nil {
-		return err
+		return "", err
 	}
 	platform, err := a.demoToken(ctx, c.Demo+"/cluster/token?"+url.Values{"sa": {t.agent}}.Encode())
 	if err != nil {
-		return err
+		return "", err
 	}
 	// RFC 8693, Section 2.1; the agent authenticates with what its platform
 	// gave it, as a client assertion: RFC 7523, Section 2.2.
@@ -95,7 +107,7 @@ func (a *app) try(ctx context.Context, c Context, t trial) error {
 	}
 	w, p := a.Stdout, a.palette()
 	endpoint := c.Public + "/token"
-	fmt.Fprintf(w, "%s%s signs in at the demo provider; %s acts for her.%s\n\n", p.bold, title(t.user), t.agent, p.end)
+	fmt.Fprintf(w, "%s%s acts for %s, who has signed in at the demo provider.%s\n\n", p.bold, printable(t.agent), printable(t.user), p.end)
 	fmt.Fprintf(w, "POST %s\n", endpoint)
 	rows(w, [][]string{
 		{"  grant_type", string(oauth.TokenExchange)},
@@ -107,32 +119,26 @@ func (a *app) try(ctx context.Context, c Context, t trial) error {
 	fmt.Fprintln(w)
 	ans, err := a.post(ctx, tokenRequest{endpoint: endpoint, form: form})
 	if err != nil {
-		return err
+		return "", err
 	}
-	d, err := a.tryDecision(ctx, ans)
+	d, err := a.tryDecision(ctx, c, ans)
 	if err != nil {
-		return err
+		return "", err
 	}
 	a.checks(w, d.Checks)
 	if ans.Issued == nil {
-		return a.tryRefused(w, ans, d)
+		return ans.Decision, a.tryRefused(w, ans, d)
 	}
-	return a.tryIssued(ctx, w, c, ans)
+	return ans.Decision, a.tryIssued(ctx, w, c, ans)
 }
 
-func title(s string) string {
-	if s == "" {
-		return s
-	}
-	return strings.ToUpper(s[:1]) + s[1:]
-}
-
-// tryDecision reads the trace through the admin API.
-func (a *app) tryDecision(ctx context.Context, ans answer) (api.Decision, error) {
+// tryDecision reads the trace through the admin API of the server that has
+// decided, whatever server the flags and variables name.
+func (a *app) tryDecision(ctx context.Context, c Context, ans answer) (api.Decision, error) {
 	if ans.Decision == "" {
 		return api.Decision{}, &Error{Code: ExitRefused, Err: fmt.Errorf("the server answered %s without a decision", ans.Status)}
 	}
-	client, err := a.client()
+	client, err := a.connect(c.Server, c.TokenFile)
 	if err != nil {
 		return api.Decision{}, err
 	}
@@ -141,7 +147,7 @@ func (a *app) tryDecision(ctx context.Context, ans answer) (api.Decision, error)
 
 func (a *app) tryIssued(ctx context.Context, w io.Writer, c Context, ans answer) error {
 	p := a.palette()
-	fmt.Fprintf(w, "\n%s%s%s in %.1f ms   decision %s\n\n", p.good, ans.Status, p.end, float64(ans.Took.Microseconds())/1000, ans.Decision)
+	fmt.Fprintf(w, "\n%s%s%s in %.1f ms   decision %s\n\n", p.good, printable(ans.Status), p.end, float64(ans.Took.Microseconds())/1000, printable(ans.Decision))
 	d, err := decode(ans.Issued.AccessToken)
 	if err != nil {
 		return &Error{Code: ExitRefused, Err: fmt.Errorf("the server issued what is no token: %w", err)}
@@ -151,11 +157,7 @@ func (a *app) tryIssued(ctx context.Context, w io.Writer, c Context, ans answer)
 	if err := a.verify(ctx, ans.Issued.AccessToken, c.Issuer, ""); err != nil {
 		return err
 	}
-	fmt.Fprintf(w, "%s✓%s verified offline with %s/.well-known/jwks.json\n\n", p.good, p.end, c.Issuer)
-	rows(w, [][]string{
-		{"Now break it:", "tokenry try --scope payments:write"},
-		{"See it again:", "tokenry explain " + ans.Decision},
-	})
+	fmt.Fprintf(w, "%s✓%s verified offline with %s/.well-known/jwks.json\n", p.good, p.end, printable(c.Issuer))
 	return nil
 }
 
@@ -164,16 +166,16 @@ func (a *app) tryIssued(ctx context.Context, w io.Writer, c Context, ans answer)
 func (a *app) tryRefused(w io.Writer, ans answer, d api.Decision) error {
 	p := a.palette()
 	r := ans.Refused
-	fmt.Fprintf(w, "\n%s%s%s   error=%s  error_code=%s\n", p.bad, ans.Status, p.end, r.Code, r.ErrorCode)
-	fmt.Fprintf(w, "decision %s   nothing was issued\n", orDash(ans.Decision))
+	fmt.Fprintf(w, "\n%s%s%s   error=%s  error_code=%s\n", p.bad, printable(ans.Status), p.end, printable(orDash(r.Code)), printable(orDash(r.ErrorCode)))
+	fmt.Fprintf(w, "decision %s   nothing was issued\n", printable(ans.Decision))
 	reason := oauth.Reason(first(d.ErrorCode, r.ErrorCode))
 	if string(reason) != r.ErrorCode {
 		// An outsider must not learn which agents exist; the operator may.
-		fmt.Fprintf(w, "The client is not told, but it was %s.\n", reason)
+		fmt.Fprintf(w, "The client is not told, but it was %s.\n", printable(string(reason)))
 	}
 	def := reason.Definition()
-	fmt.Fprintf(w, "%s\n", first(d.Meaning, def.Meaning))
-	fmt.Fprintf(w, "Fix: %s\n", first(d.Fix, def.Fix))
+	fmt.Fprintf(w, "%s\n", printable(first(d.Meaning, def.Meaning)))
+	fmt.Fprintf(w, "Fix: %s\n", printable(first(d.Fix, def.Fix)))
 	return silent(r.exitCode())
 }
 
@@ -194,7 +196,7 @@ func (a *app) demoToken(ctx context.Context, from string) (demoToken, error) {
 		return demoToken{}, unreachable(err)
 	}
 	if resp.StatusCode != http.StatusOK {
-		return demoToken{}, &Error{Code: ExitUsage, Err: errors.New(printable(strings.TrimSpace(string(body))))}
+		return demoToken{}, usage("%s", strings.TrimSpace(string(body)))
 	}
 	var t demoToken
 	if err := json.Unmarshal(body, &t); err != nil {

@@ -73,7 +73,7 @@ func limitFields() []Field {
 		{Key: "tokens.status_list_exp", Default: "15m", Later: true, Doc: "Lifetime of a signed status list.", at: func(c *Config) any { return &c.Tokens.StatusListExp }},
 
 		{Key: "trust.clock_skew", Default: "30s", Doc: "How far the clock of an issuer may be ahead of ours; at most 5m.", at: func(c *Config) any { return &c.Trust.ClockSkew }},
-		{Key: "trust.allow_networks", Doc: "Private networks that fetches of issuers' keys may reach.", at: func(c *Config) any { return &c.Trust.AllowNetworks }},
+		{Key: "trust.allow_networks", Doc: "Networks that fetches of issuers' keys may reach besides public addresses on port 443: private ones on any port, and public addresses whose provider is on another port.", at: func(c *Config) any { return &c.Trust.AllowNetworks }},
 		{Key: "trust.allow_http", Default: "false", Doc: "Lets key fetches use plain http. For tests only: whoever can change the answer can make up credentials.", at: func(c *Config) any { return &c.Trust.AllowHTTP }},
 
 		{Key: "audit.retention", Default: "9600h", Doc: "Age at which audit events are deleted.", at: func(c *Config) any { return &c.Audit.Retention }},

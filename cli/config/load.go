@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -45,6 +46,18 @@ func (e *Error) Error() string {
 // valid for any command; `serve` also calls Config.Serve. An error is an *Error,
 // or the file could not be read.
 func Load(path string, environ []string, flags map[string]string) (Config, error) {
+	return load(path, environ, flags, "")
+}
+
+// LoadDatabase is Load for what uses the database alone: a job that migrates it
+// needs neither an issuer nor listeners that are fit for production. What is
+// written in the wrong way is refused all the same.
+func LoadDatabase(path string, environ []string, flags map[string]string) (Config, error) {
+	return load(path, environ, flags, "database.")
+}
+
+// load checks the settings below prefix.
+func load(path string, environ []string, flags map[string]string, prefix string) (Config, error) {
 	l := &loader{k: koanf.New("."), origins: map[string]string{}}
 	if path != "" {
 		if err := l.file(path); err != nil {
@@ -55,7 +68,7 @@ func Load(path string, environ []string, flags map[string]string) (Config, error
 	l.flags(flags)
 	c := l.config()
 	if len(l.problems) == 0 {
-		l.problems = c.problems()
+		l.problems = slices.DeleteFunc(c.problems(), func(p Problem) bool { return !strings.HasPrefix(p.Key, prefix) })
 	}
 	if len(l.problems) > 0 {
 		return Config{}, &Error{Problems: l.problems}
@@ -149,10 +162,7 @@ func (l *loader) variable(known map[string]Field, name, value string) (Field, st
 		return f, secret, true
 	}
 	if strings.Contains(name, "__") {
-		names := make([]string, 0, len(known))
-		for n := range known {
-			names = append(names, n)
-		}
+		names := slices.Sorted(maps.Keys(known)) // of two that are as near, always the same
 		l.fault(name, "", "no such setting%s", suggestion(name, names))
 	}
 	return Field{}, "", false

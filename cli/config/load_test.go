@@ -170,3 +170,19 @@ func wantProblem(t *testing.T, err error, want string) {
 	}
 	t.Errorf("got:\n%s\nwant:\n%s", err, want)
 }
+
+// TestLoadDatabase: what migrates needs neither an issuer nor listeners that
+// are fit for production, and reads as strictly as everything else.
+func TestLoadDatabase(t *testing.T) {
+	t.Parallel()
+	environ := []string{"TOKENRY_DATABASE__URL=postgres://db/tokenry", "TOKENRY_TOKENS__MAX_TTL=48h"}
+	c, err := config.LoadDatabase("", environ, nil)
+	if err != nil || c.Database.URL != "postgres://db/tokenry" {
+		t.Fatalf("%q, %v", c.Database.URL, err)
+	}
+	for _, bad := range []string{"TOKENRY_DATABASE__URL=mysql://db", "TOKENRY_DATABASE__MAX_CONNS=1", "TOKENRY_DATABASE__ULR=x", "TOKENRY_TOKENS__MAX_TTL=x"} {
+		if _, err := config.LoadDatabase("", []string{bad}, nil); err == nil {
+			t.Errorf("%s is accepted", bad)
+		}
+	}
+}

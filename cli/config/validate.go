@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/tokenry/tokenry/registry"
 )
 
 // Validate checks a Config that was made by hand; Load has done so already.
@@ -49,7 +51,7 @@ func (v *validator) need(key, value, message string) {
 
 func (v *validator) within(key string, d, low, high time.Duration) {
 	if d < low || d > high {
-		v.fault(key, "%s is out of range; from %s to %s", short(d), short(low), short(high))
+		v.fault(key, "%s is out of range; from %s to %s", registry.Duration(d), registry.Duration(low), registry.Duration(high))
 	}
 }
 
@@ -160,15 +162,15 @@ func (v *validator) limits() {
 	c := v.c
 	v.within("keys.rotate_every", c.Keys.RotateEvery, time.Hour, 8760*time.Hour)
 	if c.Keys.PublishBefore <= 0 || c.Keys.PublishBefore >= c.Keys.RotateEvery {
-		v.fault("keys.publish_before", "%s must be above zero and below keys.rotate_every", short(c.Keys.PublishBefore))
+		v.fault("keys.publish_before", "%s must be above zero and below keys.rotate_every", registry.Duration(c.Keys.PublishBefore))
 	}
 	if c.Tokens.MaxTTL > time.Hour {
-		v.fault("tokens.max_ttl", "%s is above 1h, the most that this server issues", short(c.Tokens.MaxTTL))
+		v.fault("tokens.max_ttl", "%s is above 1h, the most that this server issues", registry.Duration(c.Tokens.MaxTTL))
 	} else {
 		v.within("tokens.max_ttl", c.Tokens.MaxTTL, 10*time.Second, time.Hour)
 	}
 	if c.Tokens.DefaultTTL < 10*time.Second || c.Tokens.DefaultTTL > c.Tokens.MaxTTL {
-		v.fault("tokens.default_ttl", "%s is out of range; from 10s to tokens.max_ttl", short(c.Tokens.DefaultTTL))
+		v.fault("tokens.default_ttl", "%s is out of range; from 10s to tokens.max_ttl", registry.Duration(c.Tokens.DefaultTTL))
 	}
 	v.between("tokens.max_delegation_depth", int64(c.Tokens.MaxDelegationDepth), 1, 16)
 	v.within("trust.clock_skew", c.Trust.ClockSkew, 0, 5*time.Minute)
@@ -190,16 +192,4 @@ func loopbackHost(host string) bool {
 	}
 	a, err := netip.ParseAddr(host)
 	return err == nil && a.Unmap().IsLoopback()
-}
-
-// short writes 1h0m0s as 1h.
-func short(d time.Duration) string {
-	s := d.String()
-	if strings.HasSuffix(s, "m0s") {
-		s = strings.TrimSuffix(s, "0s")
-	}
-	if strings.HasSuffix(s, "h0m") {
-		s = strings.TrimSuffix(s, "0m")
-	}
-	return s
 }
