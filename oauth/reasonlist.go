@@ -73,7 +73,7 @@ var reasons = []Definition{
 	{ReasonLedgerUnavailable, TemporarilyUnavailable, unavailable, "the server cannot record the request now", "Postgres did not confirm the event in time; nothing was issued.", "Check Postgres; the server recovers by itself."},
 	{ReasonRegistryStale, TemporarilyUnavailable, unavailable, "the server cannot decide now", "The registry could not be read for longer than 4 seconds.", "Check Postgres; the server recovers by itself."},
 	{ReasonIssuerUnavailable, TemporarilyUnavailable, unavailable, "the keys of an issuer cannot be read now", "The issuer's keys are neither cached nor reachable, or too old.", "Check the key source of the trusted issuer."},
-	{ReasonNoSigningKey, TemporarilyUnavailable, unavailable, "the server has no signing key now", "No signing key is active.", "tokenry get keys; check keys.kek_file."},
+	{ReasonNoSigningKey, TemporarilyUnavailable, unavailable, "the server has no signing key now", "No signing key is active.", "Check keys.kek_file and the log of the replicas."},
 	{ReasonInternal, ServerError, http.StatusInternalServerError, "the server failed", "A fault of the server; its log has the decision's id.", "Report it with the decision id."},
 }
 
