@@ -41,6 +41,8 @@ type Server struct {
 	Clock    *Clock
 	Admin    *api.Client
 
+	AdminToken string // what Admin shows, for programs under test
+
 	IDP     *Party // OpenID provider of users: trusted issuer "corp-idp"
 	Cluster *Party // Kubernetes-like: trusted issuer "prod-cluster"
 	SPIRE   *Party // SPIFFE-like: trusted issuer "prod-spire", trust domain "prod.example"
@@ -100,9 +102,9 @@ func StartWith(t testing.TB, o Options) *Server {
 	if o.Log == nil {
 		o.Log = io.Discard
 	}
-	bootstrap := rand.Text()
+	s.AdminToken = rand.Text()
 	w, err := wire.Start(context.Background(), wire.Config{
-		Config: c, KEK: o.KEK, BootstrapToken: bootstrap, Now: s.Clock.Now,
+		Config: c, KEK: o.KEK, BootstrapToken: s.AdminToken, Now: s.Clock.Now,
 		Log: slog.New(slog.NewTextHandler(o.Log, nil)), Public: public, Admin: admin,
 	})
 	if err != nil {
@@ -110,7 +112,7 @@ func StartWith(t testing.TB, o Options) *Server {
 	}
 	t.Cleanup(func() { _ = w.Close(context.Background()) })
 	s.Server = w
-	if s.Admin, err = api.New(api.Config{URL: w.AdminURL, Token: bootstrap}); err != nil {
+	if s.Admin, err = api.New(api.Config{URL: w.AdminURL, Token: s.AdminToken}); err != nil {
 		t.Fatal(err)
 	}
 	if !o.Empty && o.Like == nil {

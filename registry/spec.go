@@ -17,13 +17,13 @@ const (
 	KindDelegationRule Kind = "DelegationRule"
 )
 
-// Names of the nouns; one type each, so that two cannot be swapped.
+// The nouns have a type of name each, so that two cannot be swapped.
 type (
-	IssuerName    string
-	ResourceName  string
-	BlueprintName string
-	AgentName     string
-	RuleName      string
+	IssuerName    string // IssuerName is the name of a trusted issuer.
+	ResourceName  string // ResourceName is the name of a resource.
+	BlueprintName string // BlueprintName is the name of a blueprint.
+	AgentName     string // AgentName is the name of an agent: its client_id.
+	RuleName      string // RuleName is the name of a delegation rule.
 )
 
 // State is what an operator has done to an object. It is no part of the spec:

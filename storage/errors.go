@@ -14,17 +14,17 @@ import (
 )
 
 var (
-	// ErrNotFound: there is no such row.
+	// ErrNotFound says that there is no such row.
 	ErrNotFound = errors.New("not found")
 
-	// ErrConflict: the write contradicts what is there. *BindingConflict and
+	// ErrConflict says that the write contradicts what is there. *BindingConflict and
 	// *IssuerConflict are of this kind.
 	ErrConflict = errors.New("conflict")
 
-	// ErrExists: what was to be created is there already. It is an ErrConflict.
+	// ErrExists says that what was to be created is there already. It is an ErrConflict.
 	ErrExists = fmt.Errorf("%w: it is there already", ErrConflict)
 
-	// ErrVersion: the object is not the one that the writer read
+	// ErrVersion says that the object is not the one that the writer read
 	// (RFC 9110, Section 13.1.1: answered with 412).
 	ErrVersion = errors.New("the object was changed in the meantime")
 )

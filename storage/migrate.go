@@ -110,7 +110,7 @@ func migrateUp(cfg *pgx.ConnConfig) error {
 		return err
 	}
 	db := stdlib.OpenDB(*cfg)
-	defer db.Close()
+	defer func() { _ = db.Close() }() // nothing hangs on it any more
 	driver, err := migratepgx.WithInstance(db, &migratepgx.Config{
 		SchemaName: migrations.Schema, MigrationsTable: versionTable,
 	})

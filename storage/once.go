@@ -11,7 +11,7 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// ErrReused: the key of a request was that of another one before.
+// ErrReused says that the key of a request was that of another one before.
 var ErrReused = errors.New("the idempotency key belongs to another request")
 
 // Once names a request that may come again. Within a day the same request with

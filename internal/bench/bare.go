@@ -21,10 +21,17 @@ import (
 
 // bare is the yardstick: net/http that parses the form, checks a client secret,
 // verifies one ES256 token and signs one. No policy, no record, no replay
-// check. Arguments: the key's x and y, the secret.
+// check. Arguments: the users' public key, the secret.
 func bare(args []string) {
-	key := &ecdsa.PublicKey{Curve: elliptic.P256(), X: unb64int(args[0]), Y: unb64int(args[1])}
-	sum := sha256.Sum256([]byte(args[2]))
+	point, err := base64.RawURLEncoding.DecodeString(args[0])
+	if err != nil {
+		panic(err)
+	}
+	key, err := ecdsa.ParseUncompressedPublicKey(elliptic.P256(), point)
+	if err != nil {
+		panic(err)
+	}
+	sum := sha256.Sum256([]byte(args[1]))
 	signing, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		panic(err)
@@ -141,12 +148,4 @@ func ownCPU() time.Duration {
 		fmt.Fprintln(os.Stderr, err)
 	}
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
-}
-
-func unb64int(s string) *big.Int {
-	b, err := base64.RawURLEncoding.DecodeString(s)
-	if err != nil {
-		panic(err)
-	}
-	return new(big.Int).SetBytes(b)
 }

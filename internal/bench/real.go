@@ -263,8 +263,8 @@ func startBare(ctx context.Context, as *realServer) (*process, error) {
 	if err != nil {
 		return nil, err
 	}
-	x, y := as.user.point()
-	cmd := exec.CommandContext(ctx, program, "bare", x, y, as.secret)
+	key := base64.RawURLEncoding.EncodeToString(as.user.point())
+	cmd := exec.CommandContext(ctx, program, "bare", key, as.secret)
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
 	if err != nil {
@@ -302,17 +302,18 @@ func (s *signer) token(claims map[string]any) (string, error) {
 	return signES256(s.key, `{"alg":"ES256","kid":"`+s.kid+`","typ":"JWT"}`, payload), nil
 }
 
-// point is the public key's coordinates, base64url.
-func (s *signer) point() (x, y string) {
+// point is the public key: 4, x, y (SEC 1, Section 2.3.3).
+func (s *signer) point() []byte {
 	p, err := s.key.PublicKey.Bytes()
 	if err != nil {
 		panic(err) // it was made above
 	}
-	return base64.RawURLEncoding.EncodeToString(p[1:33]), base64.RawURLEncoding.EncodeToString(p[33:])
+	return p
 }
 
 func (s *signer) jwks(use string) string {
-	x, y := s.point()
+	p, b64 := s.point(), base64.RawURLEncoding.EncodeToString
+	x, y := b64(p[1:33]), b64(p[33:])
 	return fmt.Sprintf(`{"keys":[{"kty":"EC","crv":"P-256","kid":%q,"use":%q,"x":%q,"y":%q}]}`, s.kid, use, x, y)
 }
 
@@ -321,6 +322,5 @@ func freeAddress() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	defer l.Close()
-	return l.Addr().String(), nil
+	return l.Addr().String(), l.Close()
 }

@@ -183,7 +183,10 @@ func (s *pg) makeTemplate(ctx context.Context) error {
 	if _, err := conn.Exec(ctx, "SELECT pg_advisory_lock($1)", int64(templateLock)); err != nil {
 		return err
 	}
-	defer conn.Exec(ctx, "SELECT pg_advisory_unlock($1)", int64(templateLock))
+	defer func() {
+		// In vain when the connection broke, which gives the lock back, too.
+		_, _ = conn.Exec(ctx, "SELECT pg_advisory_unlock($1)", int64(templateLock))
+	}()
 	var there bool
 	err = conn.QueryRow(ctx, "SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)", s.template).Scan(&there)
 	if err != nil || there {
