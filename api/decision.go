@@ -60,7 +60,6 @@ type AuditEvent struct {
 	Target  string          `json:"target,omitempty"`
 	JTI     string          `json:"jti,omitempty"`
 	Parent  string          `json:"parent,omitempty"`
-	Root    string          `json:"root,omitempty"`
 	Txn     string          `json:"txn,omitempty"`
 	Change  int64           `json:"change,omitempty" doc:"Registry change number that it was decided at."`
 	Count   int             `json:"count,omitempty" doc:"How many refusals a summary stands for."`

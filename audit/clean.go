@@ -57,7 +57,7 @@ func isBidi(r rune) bool {
 
 // clean is e with all of its text cleaned. ID and Kind are ours.
 func (e Event) clean() Event {
-	for _, s := range []*string{&e.Reason, &e.Actor, &e.Subject, &e.Target, &e.JTI, &e.Parent, &e.Root, &e.Txn} {
+	for _, s := range []*string{&e.Reason, &e.Actor, &e.Subject, &e.Target, &e.JTI, &e.Parent, &e.Txn} {
 		*s = Clean(*s)
 	}
 	e.Detail = cleanJSON(e.Detail)

@@ -37,7 +37,6 @@ type Event struct {
 	Target  string // resource name; empty when none was settled
 	JTI     string // `jti` of the token issued
 	Parent  string // `jti` of our own subject token, for lineage
-	Root    string // `jti` of the first token of the chain
 	Txn     string // `txn` of the token issued
 	Change  int64  // registry change number that the decision was made at
 	Count   int    // RefusalsSummed: how many; else 0 or 1
@@ -72,7 +71,7 @@ func NewReplayKey(space, value string, expires time.Time) ReplayKey {
 func (e *Event) Size() int {
 	const fixed = 3 * 8 // time, change, count
 	n := fixed + len(e.ID) + len(e.Kind) + len(e.Reason) + len(e.Actor) + len(e.Subject) + len(e.Target) +
-		len(e.JTI) + len(e.Parent) + len(e.Root) + len(e.Txn) + len(e.Detail) + len(e.ReplayReason)
+		len(e.JTI) + len(e.Parent) + len(e.Txn) + len(e.Detail) + len(e.ReplayReason)
 	for i := range e.Replay {
 		n += len(e.Replay[i].Space) + len(e.Replay[i].Hash) + 8
 	}

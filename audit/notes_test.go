@@ -156,7 +156,7 @@ func TestNoteIsCleaned(t *testing.T) {
 	nasty := "a\x00b\nc\xff\u202e" + strings.Repeat("ä", 400)
 	l.Note(audit.Event{
 		ID: "dec_1", Kind: audit.TokenRefused, Reason: nasty, Actor: nasty, Subject: nasty, Target: nasty,
-		JTI: nasty, Parent: nasty, Root: nasty, Txn: nasty,
+		JTI: nasty, Parent: nasty, Txn: nasty,
 		Detail:       json.RawMessage(`{"z":"a\u0000\ud800b","a":["\"\\",1.50,true,null],"long":"` + strings.Repeat("x", 999) + `"}`),
 		Replay:       []audit.ReplayKey{audit.NewReplayKey("assertion:victim", "jti", time.Time{})},
 		ReplayReason: "x",
@@ -165,7 +165,7 @@ func TestNoteIsCleaned(t *testing.T) {
 
 	e := s.kept(audit.TokenRefused)[0]
 	want := "a\uFFFDb\uFFFDc\uFFFD\uFFFD" + strings.Repeat("ä", 120)
-	for _, got := range []string{e.Reason, e.Actor, e.Subject, e.Target, e.JTI, e.Parent, e.Root, e.Txn} {
+	for _, got := range []string{e.Reason, e.Actor, e.Subject, e.Target, e.JTI, e.Parent, e.Txn} {
 		if got != want {
 			t.Errorf("got %q (%d bytes), want %q", got, len(got), want)
 		}

@@ -11,7 +11,6 @@ CREATE TABLE tokenry.audit_events (
     target  text        NOT NULL DEFAULT '',
     jti     text        NOT NULL DEFAULT '',
     parent  text        NOT NULL DEFAULT '',
-    root    text        NOT NULL DEFAULT '',
     txn     text        NOT NULL DEFAULT '',
     change  bigint      NOT NULL DEFAULT 0,
     count   integer     NOT NULL DEFAULT 0,

@@ -32,7 +32,7 @@ type EventFilter struct {
 }
 
 const eventSelect = `
-SELECT seq, id, at, kind, reason, actor, subject, target, jti, parent, root, txn, change, count, detail::text
+SELECT seq, id, at, kind, reason, actor, subject, target, jti, parent, txn, change, count, detail::text
 FROM tokenry.audit_events `
 
 // Event returns one event by its id.
@@ -143,7 +143,7 @@ type eventRow struct {
 func scanEvent(row pgx.CollectableRow) (r eventRow, err error) {
 	var detail *string
 	err = row.Scan(&r.seq, &r.ID, &r.Time, &r.Kind, &r.Reason, &r.Actor, &r.Subject, &r.Target,
-		&r.JTI, &r.Parent, &r.Root, &r.Txn, &r.Change, &r.Count, &detail)
+		&r.JTI, &r.Parent, &r.Txn, &r.Change, &r.Count, &detail)
 	r.Time = r.Time.UTC()
 	if detail != nil {
 		r.Detail = []byte(*detail)

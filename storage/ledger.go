@@ -61,14 +61,14 @@ func (db *DB) runLedger(ctx context.Context, sql string, args []any) ([]int, err
 // insertEvents writes events that spend nothing.
 const insertEvents = `
 INSERT INTO tokenry.audit_events
-	(id, at, kind, reason, actor, subject, target, jti, parent, root, txn, change, count, detail)
-SELECT id, at, kind, reason, actor, subject, target, jti, parent, root, txn, change, count, detail::json
+	(id, at, kind, reason, actor, subject, target, jti, parent, txn, change, count, detail)
+SELECT id, at, kind, reason, actor, subject, target, jti, parent, txn, change, count, detail::json
 FROM unnest($1::text[], $2::timestamptz[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
-	$8::text[], $9::text[], $10::text[], $11::text[], $12::bigint[], $13::int[], $14::text[])
-	AS e(id, at, kind, reason, actor, subject, target, jti, parent, root, txn, change, count, detail)`
+	$8::text[], $9::text[], $10::text[], $11::bigint[], $12::int[], $13::text[])
+	AS e(id, at, kind, reason, actor, subject, target, jti, parent, txn, change, count, detail)`
 
-// spendAndInsert writes events, some of which spend keys. $16 to $19 are the
-// keys, each once, with the number of its event; $20 are the events that came
+// spendAndInsert writes events, some of which spend keys. $15 to $18 are the
+// keys, each once, with the number of its event; $19 are the events that came
 // too late within the batch.
 //
 // The keys are inserted in one order by everybody: two batches with the same
@@ -76,7 +76,7 @@ FROM unnest($1::text[], $2::timestamptz[], $3::text[], $4::text[], $5::text[], $
 const spendAndInsert = `
 WITH keys AS (
 	SELECT n, space, hash, expires
-	FROM unnest($16::int[], $17::text[], $18::bytea[], $19::timestamptz[]) AS k(n, space, hash, expires)
+	FROM unnest($15::int[], $16::text[], $17::bytea[], $18::timestamptz[]) AS k(n, space, hash, expires)
 ), fresh AS (
 	INSERT INTO tokenry.replay_keys (space, hash, expires)
 	SELECT space, hash, expires FROM keys ORDER BY space COLLATE "C", hash
@@ -85,19 +85,19 @@ WITH keys AS (
 ), lost AS MATERIALIZED (
 	SELECT n FROM keys LEFT JOIN fresh USING (space, hash) WHERE fresh.hash IS NULL
 	UNION
-	SELECT unnest($20::int[])
+	SELECT unnest($19::int[])
 ), written AS (
 	INSERT INTO tokenry.audit_events
-		(id, at, kind, reason, actor, subject, target, jti, parent, root, txn, change, count, detail)
+		(id, at, kind, reason, actor, subject, target, jti, parent, txn, change, count, detail)
 	SELECT id, at,
 		CASE WHEN lost.n IS NULL THEN kind ELSE '` + string(audit.TokenRefused) + `' END,
 		CASE WHEN lost.n IS NULL THEN reason ELSE replay_reason END,
 		actor, subject, target,
 		CASE WHEN lost.n IS NULL THEN jti ELSE '' END,
-		parent, root, txn, change, count, detail::json
+		parent, txn, change, count, detail::json
 	FROM unnest($1::text[], $2::timestamptz[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
-		$8::text[], $9::text[], $10::text[], $11::text[], $12::bigint[], $13::int[], $14::text[], $15::text[])
-		WITH ORDINALITY AS e(id, at, kind, reason, actor, subject, target, jti, parent, root, txn, change, count,
+		$8::text[], $9::text[], $10::text[], $11::bigint[], $12::int[], $13::text[], $14::text[])
+		WITH ORDINALITY AS e(id, at, kind, reason, actor, subject, target, jti, parent, txn, change, count,
 			detail, replay_reason, ord)
 	LEFT JOIN lost ON lost.n = e.ord - 1
 )
@@ -164,24 +164,24 @@ func spent(events []audit.Event) spending {
 	return s
 }
 
-// eventColumns returns the arguments $1 to $14: one array for each column.
+// eventColumns returns the arguments $1 to $13: one array for each column.
 func eventColumns(events []audit.Event) []any {
 	n := len(events)
-	text := make([]string, 10*n) // one allocation for ten columns
+	text := make([]string, 9*n) // one allocation for nine columns
 	column := func(i int) []string { return text[i*n : (i+1)*n : (i+1)*n] }
 	id, kind, reason, actor, subject := column(0), column(1), column(2), column(3), column(4)
-	target, jti, parent, root, txn := column(5), column(6), column(7), column(8), column(9)
+	target, jti, parent, txn := column(5), column(6), column(7), column(8)
 	at, change, count, detail := make([]time.Time, n), make([]int64, n), make([]int32, n), make([]*string, n)
 	for i := range events {
 		e := &events[i]
 		id[i], at[i], kind[i], reason[i], actor[i] = e.ID, e.Time, string(e.Kind), e.Reason, e.Actor
-		subject[i], target[i], jti[i], parent[i], root[i] = e.Subject, e.Target, e.JTI, e.Parent, e.Root
+		subject[i], target[i], jti[i], parent[i] = e.Subject, e.Target, e.JTI, e.Parent
 		txn[i], change[i], count[i] = e.Txn, e.Change, int32(e.Count)
 		if len(e.Detail) > 0 {
 			d := string(e.Detail)
 			detail[i] = &d
 		}
 	}
-	args := make([]any, 0, 20) // room for the keys
-	return append(args, id, at, kind, reason, actor, subject, target, jti, parent, root, txn, change, count, detail)
+	args := make([]any, 0, 19) // room for the keys
+	return append(args, id, at, kind, reason, actor, subject, target, jti, parent, txn, change, count, detail)
 }

@@ -22,7 +22,7 @@ func issued(values ...string) audit.Event {
 	now := time.Now().UTC().Truncate(time.Microsecond)
 	e := audit.Event{
 		ID: audit.NewID("dec", now), Time: now, Kind: audit.TokenIssued, Actor: "research-agent", Subject: "corp|alice",
-		Target: "llm", JTI: audit.NewID("tok", now), Parent: "p", Root: "r", Txn: "t", Change: 7,
+		Target: "llm", JTI: audit.NewID("tok", now), Parent: "p", Txn: "t", Change: 7,
 		Detail: []byte(`{"b":1, "a":[]}`), ReplayReason: "client_auth.replayed",
 	}
 	for _, v := range values {

@@ -117,7 +117,7 @@ func (s *server) auditEvents(ctx context.Context, in *struct{ Page }) (*struct{ 
 	for i, e := range events {
 		out.Body.Items[i] = api.AuditEvent{
 			ID: e.ID, Time: e.Time, Kind: string(e.Kind), Reason: e.Reason, Actor: e.Actor, Subject: e.Subject, Target: e.Target,
-			JTI: e.JTI, Parent: e.Parent, Root: e.Root, Txn: e.Txn, Change: e.Change, Count: e.Count, Detail: e.Detail,
+			JTI: e.JTI, Parent: e.Parent, Txn: e.Txn, Change: e.Change, Count: e.Count, Detail: e.Detail,
 		}
 	}
 	return out, nil
