@@ -20,6 +20,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tokenry/tokenry/cli/config"
+	"github.com/tokenry/tokenry/registry"
 )
 
 // Config is what the commands work with.
@@ -145,7 +146,7 @@ func group(cmd *cobra.Command) *cobra.Command {
 				names = append(names, sub.Name())
 			}
 		}
-		return usage("%s has no command %q%s; see %s --help", cmd.CommandPath(), args[0], hint(args[0], names), cmd.CommandPath())
+		return usage("%s has no command %q%s; see %s --help", cmd.CommandPath(), args[0], registry.Hint(args[0], names), cmd.CommandPath())
 	}
 	return cmd
 }

@@ -9,6 +9,8 @@ import (
 	"slices"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/tokenry/tokenry/registry"
 )
 
 // Context is one server that the command remembers.
@@ -115,5 +117,5 @@ func (a *app) current() (Context, error) {
 	case len(all.Contexts) == 0:
 		return c, usage("no context %q: there is none yet; `tokenry dev` saves one", name)
 	}
-	return c, usage("no context %q%s", name, hint(name, slices.Sorted(maps.Keys(all.Contexts))))
+	return c, usage("no context %q%s", name, registry.Hint(name, slices.Sorted(maps.Keys(all.Contexts))))
 }

@@ -32,13 +32,7 @@ func kind(arg string) (noun, error) {
 			return n, nil
 		}
 	}
-	return noun{}, usage("no kind %q%s", arg, hint(arg, kindWords()))
-}
-
-// hint says which of known the word may have been meant for, or which there
-// are, as it is said of the fields of manifests.
-func hint(word string, known []string) string {
-	return strings.TrimPrefix(registry.UnknownField(word, known), "is not a field")
+	return noun{}, usage("no kind %q%s", arg, registry.Hint(arg, kindWords()))
 }
 
 // kindArg reads "KIND NAME" or "KIND/NAME".

@@ -206,7 +206,7 @@ func suggest[N ~string, S any](name string, m map[N]S) string {
 	for _, n := range slices.Sorted(maps.Keys(m)) {
 		names = append(names, string(n))
 	}
-	return didYouMean(name, names)
+	return DidYouMean(name, names)
 }
 
 func suggestScope(scope string, r *Resource) string {
@@ -214,5 +214,5 @@ func suggestScope(scope string, r *Resource) string {
 	for _, s := range r.Scopes {
 		names = append(names, s.Name)
 	}
-	return didYouMean(scope, names)
+	return DidYouMean(scope, names)
 }

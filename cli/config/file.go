@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/tokenry/tokenry/registry"
 )
 
 // setting is one value of the file.
@@ -117,7 +119,7 @@ func (p *fileParser) nearest(group, name string) string {
 		}
 		name = group + "." + name
 	}
-	if s := suggestion(name, siblings); s != "" {
+	if s := registry.DidYouMean(name, siblings); s != "" {
 		return s
 	}
 	last := name[strings.LastIndexByte(name, '.')+1:]
@@ -130,7 +132,7 @@ func (p *fileParser) nearest(group, name string) string {
 	for _, f := range Fields() {
 		all = append(all, f.Key)
 	}
-	return suggestion(name, all)
+	return registry.DidYouMean(name, all)
 }
 
 func (p *fileParser) value(f Field, name, n *yaml.Node) {

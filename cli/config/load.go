@@ -10,6 +10,8 @@ import (
 	"github.com/knadh/koanf/providers/confmap"
 	"github.com/knadh/koanf/providers/env/v2"
 	"github.com/knadh/koanf/v2"
+
+	"github.com/tokenry/tokenry/registry"
 )
 
 // Problem is one thing that is wrong.
@@ -163,7 +165,7 @@ func (l *loader) variable(known map[string]Field, name, value string) (Field, st
 	}
 	if strings.Contains(name, "__") {
 		names := slices.Sorted(maps.Keys(known)) // of two that are as near, always the same
-		l.fault(name, "", "no such setting%s", suggestion(name, names))
+		l.fault(name, "", "no such setting%s", registry.DidYouMean(name, names))
 	}
 	return Field{}, "", false
 }
@@ -184,7 +186,7 @@ func (l *loader) flags(flags map[string]string) {
 		f, ok := fields[key]
 		switch {
 		case !ok:
-			l.fault("--set", "", "no setting %q%s", key, suggestion(key, keys))
+			l.fault("--set", "", "no setting %q%s", key, registry.DidYouMean(key, keys))
 		case f.Secret:
 			// Arguments are visible to every user of the machine.
 			l.fault("--set", key, "a secret is not taken from an argument; use %s or %s_FILE", f.Env(), f.Env())

@@ -103,8 +103,7 @@ func (r *reader) kind(at *place, kind string) {
 	for _, k := range registry.Kinds() {
 		kinds = append(kinds, string(k))
 	}
-	hint := strings.TrimPrefix(registry.UnknownField(kind, kinds), "is not a field")
-	r.fault(at, "is not a kind%s", hint)
+	r.fault(at, "is not a kind%s", registry.Hint(kind, kinds))
 }
 
 func kindList() string {
