@@ -17,13 +17,18 @@ const (
 	KindDelegationRule Kind = "DelegationRule"
 )
 
-// The nouns have a type of name each, so that two cannot be swapped.
+// Names have a type for each noun, so that two cannot be swapped.
 type (
-	IssuerName    string // IssuerName is the name of a trusted issuer.
-	ResourceName  string // ResourceName is the name of a resource.
-	BlueprintName string // BlueprintName is the name of a blueprint.
-	AgentName     string // AgentName is the name of an agent: its client_id.
-	RuleName      string // RuleName is the name of a delegation rule.
+	// IssuerName is the name of a trusted issuer.
+	IssuerName string
+	// ResourceName is the name of a resource.
+	ResourceName string
+	// BlueprintName is the name of a blueprint.
+	BlueprintName string
+	// AgentName is the name of an agent, which is its client_id.
+	AgentName string
+	// RuleName is the name of a delegation rule.
+	RuleName string
 )
 
 // State is what an operator has done to an object. It is no part of the spec:
