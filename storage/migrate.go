@@ -38,7 +38,7 @@ type Status struct {
 // to a session.
 func Migrate(ctx context.Context, url string) error {
 	st, err := MigrationStatus(ctx, url)
-	if done, err := st.settled(err); done || err != nil {
+	if err != nil || st.current() {
 		return err
 	}
 	conn, err := pgx.Connect(ctx, url)
@@ -49,9 +49,16 @@ func Migrate(ctx context.Context, url string) error {
 	if err := lockMigrations(ctx, conn); err != nil {
 		return fmt.Errorf("migrating: %w", err)
 	}
-	st, err = status(ctx, conn) // another replica may just have done it
-	if done, err := st.settled(err); done || err != nil {
+	// Another replica may just have done it. Without the lock a dirty mark means
+	// nothing: it stands there while a migration runs.
+	if st, err = status(ctx, conn); err != nil || st.current() {
 		return err
+	}
+	if st.Dirty {
+		// Postgres rolled the file back with its transaction; the mark alone is
+		// left. Nobody but a person knows whether the cause is gone.
+		return fmt.Errorf("migration %d of the schema was interrupted and rolled back; when its cause is mended, run: %s",
+			st.Version, st.remedy())
 	}
 	if _, err := conn.Exec(ctx, "CREATE SCHEMA IF NOT EXISTS "+migrations.Schema); err != nil {
 		return fmt.Errorf("migrating: %w", err)
@@ -62,19 +69,8 @@ func Migrate(ctx context.Context, url string) error {
 	return nil
 }
 
-// settled says that there is nothing to migrate, or nothing that we may.
-func (st Status) settled(err error) (bool, error) {
-	switch {
-	case err != nil:
-		return false, err
-	case st.Dirty:
-		// Postgres rolled the file back with its transaction; the mark alone is
-		// left. Nobody but a person knows whether the cause is gone.
-		return false, fmt.Errorf("migration %d of the schema was interrupted and rolled back; when its cause is mended, run: %s",
-			st.Version, st.remedy())
-	}
-	return st.Version >= st.Latest, nil
-}
+// current says that there is nothing to migrate.
+func (st Status) current() bool { return !st.Dirty && st.Version >= st.Latest }
 
 // remedy returns the statement that removes the dirty mark.
 func (st Status) remedy() string {

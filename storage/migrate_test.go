@@ -4,6 +4,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/tokenry/tokenry/migrations"
 	"github.com/tokenry/tokenry/storage"
@@ -87,5 +88,33 @@ func TestMigrateNoDatabase(t *testing.T) {
 	err := storage.Migrate(t.Context(), "postgres://nobody:s3cret@/none?host=/nowhere")
 	if err == nil || strings.Contains(err.Error(), "s3cret") {
 		t.Errorf("got %v, want an error without the password", err)
+	}
+}
+
+// TestMigrateWaitsForADirtyMark: golang-migrate marks the schema dirty while a
+// migration runs; another replica that looks just then must wait, not give up.
+func TestMigrateWaitsForADirtyMark(t *testing.T) {
+	t.Parallel()
+	url := storagetest.URL(t)
+	other := connect(t, url)
+	exec := func(sql string) {
+		t.Helper()
+		if _, err := other.Exec(t.Context(), sql); err != nil {
+			t.Fatal(err)
+		}
+	}
+	exec("SELECT pg_advisory_lock(x'746f6b656e727901'::bigint)") // as whoever migrates does
+	exec("UPDATE tokenry.schema_migrations SET dirty = true")
+	done := make(chan error, 1)
+	go func() { done <- storage.Migrate(t.Context(), url) }()
+	select {
+	case err := <-done:
+		t.Fatalf("it did not wait: %v", err)
+	case <-time.After(300 * time.Millisecond):
+	}
+	exec("UPDATE tokenry.schema_migrations SET dirty = false")
+	exec("SELECT pg_advisory_unlock(x'746f6b656e727901'::bigint)")
+	if err := <-done; err != nil {
+		t.Error(err)
 	}
 }
