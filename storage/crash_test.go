@@ -41,7 +41,7 @@ func TestCrash(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(db.Close)
+	t.Cleanup(func() { _ = db.Close(context.Background()) })
 
 	confirmed := make([]map[string]string, writers) // value to event
 	stop := make(chan struct{})

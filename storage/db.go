@@ -19,6 +19,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 )
@@ -42,50 +43,93 @@ type Config struct {
 
 // DB is the store. It is safe for concurrent use.
 type DB struct {
-	pool   *pgxpool.Pool
+	pool   *pgxpool.Pool // what issuing needs: ledger, registry's changes, signing keys
+	desk   *pgxpool.Pool // what administrators do, and purges
 	direct string
 }
+
+// deskShare is the part of the connections that administrators get: however
+// long their questions take and whoever waits for a lock, issuing goes on.
+const deskShare = 5 // one of five, and never less than one
 
 // Open connects. It refuses a standby, and a database whose commits do not wait
 // for the disk: a token must never leave before its event is durable.
 func Open(ctx context.Context, cfg Config) (*DB, error) {
-	pc, err := pgxpool.ParseConfig(cfg.URL)
-	switch {
-	case cfg.URL == "":
+	if cfg.URL == "" {
 		return nil, errors.New("storage: Config.URL is required")
-	case err != nil:
-		return nil, fmt.Errorf("storage: the database URL: %w", err) // pgx redacts the password
 	}
-	pc.MaxConns = defaultMaxConns
-	if cfg.MaxConns > 0 {
-		pc.MaxConns = cfg.MaxConns
+	most := cfg.MaxConns
+	if most <= 0 {
+		most = defaultMaxConns
 	}
-	pc.ConnConfig.ValidateConnect = pgconn.ValidateConnectTargetSessionAttrsPrimary
-	if pc.ConnConfig.ConnectTimeout == 0 {
-		pc.ConnConfig.ConnectTimeout = connectTimeout
-	}
-	pool, err := pgxpool.NewWithConfig(ctx, pc)
-	if err != nil {
-		return nil, fmt.Errorf("storage: %w", err)
-	}
-	db := &DB{pool: pool, direct: cfg.DirectURL}
+	desk := max(1, most/deskShare)
+	db := &DB{direct: cfg.DirectURL}
 	if db.direct == "" {
 		db.direct = cfg.URL
 	}
-	var commit string
-	if err := pool.QueryRow(ctx, "SHOW synchronous_commit").Scan(&commit); err != nil {
-		pool.Close()
+	var err error
+	if db.pool, err = connect(ctx, cfg.URL, max(1, most-desk)); err != nil {
 		return nil, fmt.Errorf("storage: %w", err)
 	}
-	if commit == "off" {
-		pool.Close()
-		return nil, errors.New("storage: the database has synchronous_commit = off, so what it confirms can be lost; set it to on")
+	if db.desk, err = connect(ctx, cfg.URL, desk); err != nil {
+		db.pool.Close()
+		return nil, fmt.Errorf("storage: %w", err)
 	}
 	return db, nil
 }
 
-// Close waits for what is running and closes all connections.
-func (db *DB) Close() { db.pool.Close() }
+// connect opens a pool and one connection of it.
+func connect(ctx context.Context, url string, most int32) (*pgxpool.Pool, error) {
+	pc, err := pgxpool.ParseConfig(url)
+	if err != nil {
+		return nil, fmt.Errorf("the database URL: %w", err) // pgx redacts the password
+	}
+	pc.MaxConns = most
+	pc.ConnConfig.ValidateConnect = pgconn.ValidateConnectTargetSessionAttrsPrimary
+	if pc.ConnConfig.ConnectTimeout == 0 {
+		pc.ConnConfig.ConnectTimeout = connectTimeout
+	}
+	pc.AfterConnect = durable
+	pool, err := pgxpool.NewWithConfig(ctx, pc)
+	if err != nil {
+		return nil, err
+	}
+	if err := pool.Ping(ctx); err != nil {
+		pool.Close()
+		return nil, err
+	}
+	return pool, nil
+}
+
+// durable refuses a connection whose commits do not wait for the disk. Each one
+// is asked, because the setting can be changed while we run.
+func durable(ctx context.Context, conn *pgx.Conn) error {
+	var commit string
+	if err := conn.QueryRow(ctx, "SHOW synchronous_commit").Scan(&commit); err != nil {
+		return err
+	}
+	if commit == "off" {
+		return errors.New("the database has synchronous_commit = off, so what it confirms can be lost; set it to on")
+	}
+	return nil
+}
+
+// Close closes all connections and waits for what is running, but no longer
+// than ctx: what hangs in the database ends with the process.
+func (db *DB) Close(ctx context.Context) error {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		db.pool.Close()
+		db.desk.Close()
+	}()
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("closing the database connections: %w", ctx.Err())
+	}
+}
 
 // Ping asks the database for a sign of life.
 func (db *DB) Ping(ctx context.Context) error {

@@ -48,7 +48,7 @@ func (db *DB) LastRefused(ctx context.Context) (audit.Event, error) {
 }
 
 func (db *DB) oneEvent(ctx context.Context, doing, sql string, args ...any) (audit.Event, error) {
-	rows, err := db.pool.Query(ctx, sql, args...)
+	rows, err := db.desk.Query(ctx, sql, args...)
 	if err != nil {
 		return audit.Event{}, fmt.Errorf("%s: %w", doing, err)
 	}
@@ -75,7 +75,7 @@ func (db *DB) Events(ctx context.Context, f EventFilter, cursor string, limit in
 	limit = pageLimit(limit)
 	sql, args := f.where(before)
 	args = append(args, limit+1)
-	rows, err := db.pool.Query(ctx, eventSelect+sql+fmt.Sprintf(" ORDER BY seq DESC LIMIT $%d", len(args)), args...)
+	rows, err := db.desk.Query(ctx, eventSelect+sql+fmt.Sprintf(" ORDER BY seq DESC LIMIT $%d", len(args)), args...)
 	if err != nil {
 		return nil, "", fmt.Errorf("reading events: %w", err)
 	}
@@ -151,28 +151,28 @@ func scanEvent(row pgx.CollectableRow) (r eventRow, err error) {
 	return r, err
 }
 
-// PurgeReplay forgets the single-use keys that expired before a time and
-// returns how many. A key must be kept for as long as anybody would accept what
-// it stands for.
-func (db *DB) PurgeReplay(ctx context.Context, before time.Time) (int64, error) {
+// PurgeReplay forgets the single-use keys that expired longer than a margin ago,
+// by the database's clock, and returns how many. A key must be kept for as long
+// as anybody would accept what it stands for: one replica's clock is no measure.
+func (db *DB) PurgeReplay(ctx context.Context, margin time.Duration) (int64, error) {
 	return db.purge(ctx, "purging replay keys", `
 		WITH gone AS (DELETE FROM tokenry.replay_keys WHERE (space, hash) IN (
-			SELECT space, hash FROM tokenry.replay_keys WHERE expires < $1 LIMIT $2
+			SELECT space, hash FROM tokenry.replay_keys WHERE expires < now() - $1::interval LIMIT $2
 			FOR UPDATE SKIP LOCKED) RETURNING 1)
-		SELECT count(*) FROM gone`, before)
+		SELECT count(*) FROM gone`, margin)
 }
 
-// PurgeEvents removes the events older than before and returns how many. There
-// is no other way to remove one.
-func (db *DB) PurgeEvents(ctx context.Context, before time.Time) (int64, error) {
-	return db.purge(ctx, "purging events", `SELECT tokenry.purge_audit_events($1, $2)`, before)
+// PurgeEvents removes the events older than their retention, by the database's
+// clock, and returns how many. The store has no other way to remove one.
+func (db *DB) PurgeEvents(ctx context.Context, retention time.Duration) (int64, error) {
+	return db.purge(ctx, "purging events", `SELECT tokenry.purge_audit_events(now() - $1::interval, $2)`, retention)
 }
 
 // purge runs a statement that removes at most $2 rows until none is left.
-func (db *DB) purge(ctx context.Context, doing, sql string, before time.Time) (total int64, err error) {
+func (db *DB) purge(ctx context.Context, doing, sql string, age time.Duration) (total int64, err error) {
 	for {
 		var n int64
-		if err := db.pool.QueryRow(ctx, sql, before, purgeChunk).Scan(&n); err != nil {
+		if err := db.desk.QueryRow(ctx, sql, age, purgeChunk).Scan(&n); err != nil {
 			return total, fmt.Errorf("%s: %w", doing, err)
 		}
 		total += n

@@ -99,7 +99,7 @@ func TestAppendOnly(t *testing.T) {
 			t.Errorf("%s: got %v, want it refused", sql, err)
 		}
 	}
-	n, err := db.PurgeEvents(t.Context(), young.Time.Add(-time.Minute))
+	n, err := db.PurgeEvents(t.Context(), time.Since(young.Time)+time.Minute)
 	if err != nil || n != 1 {
 		t.Errorf("PurgeEvents: %d, %v; want 1", n, err)
 	}

@@ -55,10 +55,8 @@ func Migrate(ctx context.Context, url string) error {
 		return err
 	}
 	if st.Dirty {
-		// Postgres rolled the file back with its transaction; the mark alone is
-		// left. Nobody but a person knows whether the cause is gone.
-		return fmt.Errorf("migration %d of the schema was interrupted and rolled back; when its cause is mended, run: %s",
-			st.Version, st.remedy())
+		// Nobody but a person knows whether the cause is gone.
+		return errors.New(st.Advice())
 	}
 	if _, err := conn.Exec(ctx, "CREATE SCHEMA IF NOT EXISTS "+migrations.Schema); err != nil {
 		return fmt.Errorf("migrating: %w", err)
@@ -71,6 +69,21 @@ func Migrate(ctx context.Context, url string) error {
 
 // current says that there is nothing to migrate.
 func (st Status) current() bool { return !st.Dirty && st.Version >= st.Latest }
+
+// Advice says what is to be done about the schema; empty when nothing is. While
+// a replica migrates, the schema reads as dirty: only whoever holds the lock
+// knows better.
+func (st Status) Advice() string {
+	switch {
+	case st.Dirty:
+		// Postgres rolled the file back with its transaction; the mark alone is left.
+		return fmt.Sprintf("migration %d of the schema was interrupted and rolled back, or is running now; if it is not, and its cause is mended, run this in the database: %s",
+			st.Version, st.remedy())
+	case st.Version < st.Latest:
+		return fmt.Sprintf("the schema is at version %d, this program needs %d; run: tokenry migrate up", st.Version, st.Latest)
+	}
+	return ""
+}
 
 // remedy returns the statement that removes the dirty mark.
 func (st Status) remedy() string {
@@ -105,6 +118,8 @@ func migrateUp(cfg *pgx.ConnConfig) error {
 	if err != nil {
 		return err
 	}
+	// Behind a statement that waits for a table's lock everybody else waits, too.
+	cfg.RuntimeParams["lock_timeout"] = "5s"
 	db := stdlib.OpenDB(*cfg)
 	defer func() { _ = db.Close() }() // nothing hangs on it any more
 	driver, err := migratepgx.WithInstance(db, &migratepgx.Config{

@@ -23,7 +23,7 @@ FROM tokenry.registry_objects `
 
 // Object returns one live object by its name or its id.
 func (db *DB) Object(ctx context.Context, kind registry.Kind, nameOrID string) (registry.Object, error) {
-	o, err := object(ctx, db.pool, kind, nameOrID)
+	o, err := object(ctx, db.desk, kind, nameOrID)
 	if err != nil {
 		return registry.Object{}, fmt.Errorf("reading %s: %w", subject(kind, nameOrID), err)
 	}
@@ -50,7 +50,7 @@ func object(ctx context.Context, q queryer, kind registry.Kind, nameOrID string)
 // last page. limit is at most 1000; 0 = 100.
 func (db *DB) Objects(ctx context.Context, kind registry.Kind, cursor string, limit int) (page []registry.Object, next string, err error) {
 	limit = pageLimit(limit)
-	rows, err := db.pool.Query(ctx, objectSelect+`
+	rows, err := db.desk.Query(ctx, objectSelect+`
 		WHERE kind = $1 AND deleted_at IS NULL AND name > $2 ORDER BY name LIMIT $3`, string(kind), cursor, limit+1)
 	if err == nil {
 		page, err = pgx.CollectRows(rows, scanObject)
@@ -73,18 +73,23 @@ func (db *DB) Objects(ctx context.Context, kind registry.Kind, cursor string, li
 // disabled: a newer replica wrote it, and what we do not know may be a limit.
 func (db *DB) Changes(ctx context.Context, after int64) (changed []registry.Object, latest int64, err error) {
 	// The latest number comes from the rows, never from the sequence: the
-	// sequence shows numbers of writes that have not committed.
-	rows, err := db.pool.Query(ctx, objectSelect+`
-		WHERE change > $1 AND ($1 > 0 OR deleted_at IS NULL) ORDER BY change, id`, after)
-	if err == nil {
+	// sequence shows numbers of writes that have not committed. It is read also
+	// when nothing changed, and is then below what the caller knows where a
+	// failover or a restored backup has lost writes.
+	batch := &pgx.Batch{}
+	batch.Queue("SELECT coalesce(max(change), 0) FROM tokenry.registry_objects").QueryRow(func(row pgx.Row) error {
+		return row.Scan(&latest)
+	})
+	batch.Queue(objectSelect+`
+		WHERE change > $1 AND ($1 > 0 OR deleted_at IS NULL) ORDER BY change, id`, after).Query(func(rows pgx.Rows) error {
 		changed, err = pgx.CollectRows(rows, scanStrict)
-	}
-	if err != nil {
+		return err
+	})
+	if err := db.pool.SendBatch(ctx, batch).Close(); err != nil {
 		return nil, 0, fmt.Errorf("reading the registry's changes: %w", err)
 	}
-	latest = after
 	if n := len(changed); n > 0 {
-		latest = changed[n-1].Change
+		latest = max(latest, changed[n-1].Change)
 	}
 	return changed, latest, nil
 }
@@ -97,7 +102,7 @@ func (db *DB) RulesAt(ctx context.Context, change int64, agents []registry.Agent
 	for i, a := range agents {
 		names[i] = string(a)
 	}
-	rows, err := db.pool.Query(ctx, `
+	rows, err := db.desk.Query(ctx, `
 		SELECT id, kind, name, labels, state, version, change, created, at, deleted, spec, NULL::bytea
 		FROM (
 			SELECT DISTINCT ON (id) id, kind, name, labels, state, version, change, created, at, deleted, spec

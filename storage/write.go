@@ -28,7 +28,7 @@ var errNobody = errors.New("storage: a write without its author")
 // READ COMMITTED whatever the database's default is: with one snapshot for the
 // whole transaction f would read what was there before it got the lock.
 func (db *DB) alone(ctx context.Context, lock int64, f func(pgx.Tx) error) error {
-	return pgx.BeginTxFunc(ctx, db.pool, pgx.TxOptions{IsoLevel: pgx.ReadCommitted}, func(tx pgx.Tx) error {
+	return pgx.BeginTxFunc(ctx, db.desk, pgx.TxOptions{IsoLevel: pgx.ReadCommitted}, func(tx pgx.Tx) error {
 		if _, err := tx.Exec(ctx, "SET LOCAL lock_timeout = '5s'"); err != nil {
 			return err
 		}

@@ -279,7 +279,7 @@ func (p *production) audit(t *testing.T, received *tokens) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer db.Close()
+	defer func() { _ = db.Close(context.Background()) }()
 	events := map[string]int{}
 	for cursor := ""; ; {
 		page, next, err := db.Events(t.Context(), storage.EventFilter{Kinds: []audit.Kind{audit.TokenIssued}}, cursor, 1000)

@@ -74,7 +74,7 @@ func OpenURL(t testing.TB, url string) *storage.DB {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(db.Close)
+	t.Cleanup(func() { _ = db.Close(context.Background()) })
 	return db
 }
 
