@@ -11,7 +11,7 @@ import (
 
 const (
 	pollEvery    = time.Second
-	pollTimeout  = 5 * time.Second
+	pollTimeout  = 3 * time.Second
 	refreshTries = 4 // rounds lost to other replicas before giving up till the next poll
 )
 
@@ -23,6 +23,7 @@ func (r *Ring) Refresh(ctx context.Context) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for range refreshTries {
+		began := time.Now()
 		rows, err := r.cfg.Load(ctx)
 		if err != nil {
 			return fmt.Errorf("reading the signing keys: %w", err)
@@ -30,6 +31,7 @@ func (r *Ring) Refresh(ctx context.Context) error {
 		now := r.cfg.Now()
 		s, err := r.read(rows, now)
 		if s != nil {
+			s.read = began
 			r.state.Store(s)
 		}
 		if err != nil {

@@ -12,6 +12,9 @@ import (
 	"github.com/tokenry/tokenry/jose"
 )
 
+// defaultStale is that of the registry, so that both stop together.
+const defaultStale = 4 * time.Second
+
 // Config of a Ring. Only Alg, Now and Report may be empty.
 type Config struct {
 	KEK []byte // 32 bytes: ParseKEK, NewKEK
@@ -26,6 +29,11 @@ type Config struct {
 	// expectedNewest ("" = the table is empty): the store decides races.
 	Load   func(ctx context.Context) ([]Row, error)
 	Insert func(ctx context.Context, row Row, expectedNewest string) error
+
+	// Stale is how old the last reading may be for a key to sign: a key that
+	// was revoked elsewhere must not sign on where the store cannot be read. It
+	// is real time, whatever Now says. 0 = 4 s.
+	Stale time.Duration
 
 	Now    func() time.Time // nil = time.Now
 	Report func(error)      // what Run could not do, once per change; nil = dropped
@@ -62,6 +70,9 @@ func New(cfg Config) (*Ring, error) {
 		return nil, fmt.Errorf("keys: %w", err)
 	}
 	cfg.KEK = nil // the cipher has it
+	if cfg.Stale == 0 {
+		cfg.Stale = defaultStale
+	}
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
@@ -77,19 +88,30 @@ func New(cfg Config) (*Ring, error) {
 // there is none: an older key never steps in, because verifiers may have
 // forgotten it.
 func (r *Ring) Sign(typ string, payload []byte) (compact string, err error) {
-	k := r.state.Load().active(r.cfg.Now())
-	if k == nil || k.signer == nil {
-		return "", ErrNoKey
+	k, err := r.signing()
+	if err != nil {
+		return "", err
 	}
 	return k.signer.Sign(typ, payload)
 }
 
+// signing is the key that may sign now.
+func (r *Ring) signing() (*key, error) {
+	s := r.state.Load()
+	if time.Since(s.read) > r.cfg.Stale {
+		return nil, ErrNoKey
+	}
+	k := s.active(r.cfg.Now())
+	if k == nil || k.signer == nil {
+		return nil, ErrNoKey
+	}
+	return k, nil
+}
+
 // Ready returns nil when a key may sign now, else ErrNoKey.
 func (r *Ring) Ready() error {
-	if k := r.state.Load().active(r.cfg.Now()); k == nil || k.signer == nil {
-		return ErrNoKey
-	}
-	return nil
+	_, err := r.signing()
+	return err
 }
 
 // Public is the verification key of one of our own tokens. Errors are

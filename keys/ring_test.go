@@ -443,3 +443,28 @@ func TestNewIsStrict(t *testing.T) {
 		}
 	}
 }
+
+// TestStaleRingSignsNothing: a key that was revoked elsewhere must not sign on
+// where the store cannot be read; what was published stays.
+func TestStaleRingSignsNothing(t *testing.T) {
+	t.Parallel()
+	w := newWorld()
+	cfg := w.config()
+	cfg.Stale = 50 * time.Millisecond
+	r := newRing(t, cfg)
+	refresh(t, r)
+	if err := r.Ready(); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(60 * time.Millisecond)
+	if _, err := r.Sign("JWT", []byte("{}")); !errors.Is(err, keys.ErrNoKey) || !errors.Is(r.Ready(), keys.ErrNoKey) {
+		t.Errorf("signing with a stale reading: %v, ready: %v; want ErrNoKey", err, r.Ready())
+	}
+	if len(published(t, r)) == 0 {
+		t.Error("the key set is empty")
+	}
+	refresh(t, r)
+	if err := r.Ready(); err != nil {
+		t.Errorf("after a new reading: %v", err)
+	}
+}

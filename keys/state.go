@@ -15,6 +15,7 @@ const overlap = 5 * time.Minute
 type state struct {
 	keys []*key // by ActiveFrom
 	jwks []byte
+	read time.Time // when, by the machine's own clock
 }
 
 // key is a row, opened, with what its neighbours make of it.
@@ -122,4 +123,38 @@ func (s *state) due(now time.Time, rotateEvery, publishBefore time.Duration) (ac
 	// Overdue, because no replica was running: the old key signs on until the
 	// new one has been published for long enough.
 	return published, true
+}
+
+// Phase is what a signing key is good for.
+type Phase string
+
+// Phases of a key, in the order in which it goes through them.
+const (
+	Published Phase = "published" // in the JWKS, signs later
+	Active    Phase = "active"    // signs now
+	Retiring  Phase = "retiring"  // signs no more; its tokens are still good
+	Retired   Phase = "retired"   // left the JWKS
+	Revoked   Phase = "revoked"   // left it at once, with all its tokens
+)
+
+// Phases tells the phase of each key, by its kid.
+func Phases(rows []Row, now time.Time, maxTTL time.Duration) map[string]Phase {
+	s := &state{keys: arrange(rows)}
+	active := s.active(now)
+	phases := make(map[string]Phase, len(rows))
+	for _, k := range s.keys {
+		switch {
+		case k.row.Revoked != nil:
+			phases[k.row.Kid] = Revoked
+		case !k.published(now, maxTTL):
+			phases[k.row.Kid] = Retired
+		case k == active:
+			phases[k.row.Kid] = Active
+		case k.row.Retired == nil && k.row.ActiveFrom.After(now):
+			phases[k.row.Kid] = Published
+		default:
+			phases[k.row.Kid] = Retiring
+		}
+	}
+	return phases
 }
