@@ -46,7 +46,9 @@ type Config struct {
 type MigrationStatus struct {
 	Version uint `json:"version"` // applied
 	Wanted  uint `json:"wanted"`  // known to this build
-	Dirty   bool `json:"dirty"`   // a migration broke off
+	Dirty   bool `json:"dirty"`   // a migration broke off, or is running
+
+	Advice string `json:"advice,omitempty"` // what is to be done; empty = nothing
 }
 
 // app is one run of the command.

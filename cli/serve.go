@@ -122,11 +122,8 @@ func (a *app) migrateCommand() *cobra.Command {
 		}
 		return a.print(*f, view{value: s, names: []string{fmt.Sprint(s.Version)}, table: func(w io.Writer) {
 			fmt.Fprintf(w, "applied %d, this build knows %d\n", s.Version, s.Wanted)
-			switch {
-			case s.Dirty:
-				fmt.Fprintln(w, "The last migration broke off; restore a backup, or repair it and run: tokenry migrate up")
-			case s.Version < s.Wanted:
-				fmt.Fprintln(w, "Run: tokenry migrate up")
+			if s.Advice != "" {
+				fmt.Fprintln(w, printable(s.Advice))
 			}
 		}})
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"time"
 
 	"github.com/tokenry/tokenry/api"
 	"github.com/tokenry/tokenry/grants"
@@ -31,7 +32,10 @@ func (s *Server) admin() (http.Handler, error) {
 
 // written has this replica decide by what it has just written.
 func (s *Server) written(ctx context.Context) {
-	// A failed read is reported by the model's own loop, and the write stands.
+	// Not for as long as the client waits: the model's own loop waits for us. A
+	// failed read is reported by that loop, and the write stands.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
+	defer cancel()
 	_ = s.Model.Poll(ctx)
 }
 

@@ -226,7 +226,10 @@ func (d *dev) kek() ([]byte, error) {
 	data, err := os.ReadFile(file)
 	if errors.Is(err, os.ErrNotExist) {
 		data = keys.NewKEK()
-		err = os.WriteFile(file, data, 0o600)
+		// Written beside and renamed: half a key would stop every later start.
+		if err = os.WriteFile(file+".new", data, 0o600); err == nil {
+			err = os.Rename(file+".new", file)
+		}
 	}
 	if err != nil {
 		return nil, err

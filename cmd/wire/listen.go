@@ -47,6 +47,7 @@ func (s *Server) serve(l net.Listener, addr string, t config.TLS, h http.Handler
 	srv := &http.Server{
 		Handler:           h,
 		ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:       15 * time.Second, // also of bodies that no handler reads
 		WriteTimeout:      30 * time.Second,
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    16 << 10,
@@ -60,7 +61,7 @@ func (s *Server) serve(l net.Listener, addr string, t config.TLS, h http.Handler
 	url := l.Addr().String()
 	if t.On() {
 		scheme = "https"
-		files := &certificate{cert: t.CertFile, key: t.KeyFile}
+		files := &certificate{cert: t.CertFile, key: t.KeyFile, report: s.report("reading the certificate again")}
 		if _, err := files.load(nil); err != nil {
 			return "", err
 		}
@@ -83,11 +84,13 @@ func (s *Server) serve(l net.Listener, addr string, t config.TLS, h http.Handler
 // secret mounts rotate under a running server.
 type certificate struct {
 	cert, key string
+	report    func(error)
 
 	mu      sync.Mutex
 	checked time.Time
 	changed time.Time
 	loaded  *tls.Certificate
+	said    string // the last error that was reported
 }
 
 func (c *certificate) load(*tls.ClientHelloInfo) (*tls.Certificate, error) {
@@ -110,6 +113,9 @@ func (c *certificate) load(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 		}
 	case c.loaded == nil:
 		return nil, err
+	case err.Error() != c.said: // half-written files leave the old pair in place
+		c.said = err.Error()
+		c.report(err)
 	}
-	return c.loaded, nil // half-written files leave the old pair in place
+	return c.loaded, nil
 }

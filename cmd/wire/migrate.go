@@ -2,7 +2,7 @@ package wire
 
 import (
 	"context"
-	"fmt"
+	"errors"
 
 	"github.com/tokenry/tokenry/cli"
 	"github.com/tokenry/tokenry/cli/config"
@@ -26,11 +26,11 @@ func migrate(ctx context.Context, d config.Database) error {
 		return nil
 	case "check":
 		st, err := storage.MigrationStatus(ctx, directURL(d))
-		switch {
-		case err != nil:
+		if err != nil {
 			return err
-		case st.Version < st.Latest || st.Dirty:
-			return fmt.Errorf("the database's schema is at version %d, this program needs %d; run: tokenry migrate up", st.Version, st.Latest)
+		}
+		if advice := st.Advice(); advice != "" {
+			return errors.New(advice)
 		}
 		return nil
 	}
@@ -45,5 +45,5 @@ func Migrate(ctx context.Context, c config.Config) error {
 // MigrationStatus is `tokenry migrate status`.
 func MigrationStatus(ctx context.Context, c config.Config) (cli.MigrationStatus, error) {
 	st, err := storage.MigrationStatus(ctx, directURL(c.Database))
-	return cli.MigrationStatus{Version: st.Version, Wanted: st.Latest, Dirty: st.Dirty}, err
+	return cli.MigrationStatus{Version: st.Version, Wanted: st.Latest, Dirty: st.Dirty, Advice: st.Advice()}, err
 }

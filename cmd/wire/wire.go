@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/tokenry/tokenry/audit"
@@ -54,10 +55,14 @@ type Server struct {
 	loops     sync.WaitGroup
 	stop      context.CancelFunc
 	failed    chan error
+	ending    atomic.Bool
 }
 
-// shutdownTime is how long running requests may take to end.
-const shutdownTime = 20 * time.Second
+// How long things may take at the end.
+const (
+	requestTime = 12 * time.Second // running requests
+	closeTime   = 6 * time.Second  // each of ledger, database and loops
+)
 
 // Start opens the database, migrates it if told to, reads registry and keys,
 // and serves. What it returned with an error is closed again.
@@ -172,6 +177,9 @@ func (s *Server) limits() policy.Limits {
 
 // ready reports why this replica may not issue.
 func (s *Server) ready() error {
+	if s.ending.Load() {
+		return errors.New("the server is ending")
+	}
 	if !s.Model.Fresh() {
 		return errors.New("the registry has not been read for 4 seconds")
 	}
@@ -189,11 +197,10 @@ func (s *Server) purge(ctx context.Context) {
 			return
 		case <-tick.C:
 		}
-		now := s.cfg.Now()
-		if _, err := s.DB.PurgeReplay(ctx, now); err != nil {
+		if _, err := s.DB.PurgeReplay(ctx, time.Minute); err != nil {
 			s.report("forgetting single-use keys")(err)
 		}
-		if _, err := s.DB.PurgeEvents(ctx, now.Add(-s.cfg.Audit.Retention)); err != nil {
+		if _, err := s.DB.PurgeEvents(ctx, s.cfg.Audit.Retention); err != nil {
 			s.report("forgetting old events")(err)
 		}
 	}
@@ -209,22 +216,59 @@ func (s *Server) Wait(ctx context.Context) error {
 	}
 }
 
-// Close ends the server: listeners first, so that no request loses its answer,
-// then the ledger with what is queued, then the rest.
+// Close ends the server: it says that it is not ready, lets running requests
+// end, then writes what the ledger has queued, then closes the rest. Each has
+// its own time, so that a client that never ends costs nobody's record; and
+// nothing hangs for ever.
 func (s *Server) Close(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTime)
-	defer cancel()
-	var errs []error
-	for _, l := range s.listeners {
-		errs = append(errs, l.Shutdown(ctx))
+	ctx = context.WithoutCancel(ctx)
+	s.ending.Store(true)
+	errs := s.closeListeners(ctx)
+	within := func(f func(context.Context) error) {
+		ctx, cancel := context.WithTimeout(ctx, closeTime)
+		defer cancel()
+		errs = append(errs, f(ctx))
 	}
 	if s.ledger != nil {
-		errs = append(errs, s.ledger.Close(ctx))
+		within(s.ledger.Close)
 	}
 	s.stop()
-	s.loops.Wait()
 	if s.DB != nil {
-		s.DB.Close()
+		within(s.DB.Close)
 	}
+	within(s.loopsEnded)
 	return errors.Join(errs...)
+}
+
+// closeListeners shuts all listeners down at once, and cuts off what does not
+// end in time.
+func (s *Server) closeListeners(ctx context.Context) []error {
+	ctx, cancel := context.WithTimeout(ctx, requestTime)
+	defer cancel()
+	errs := make([]error, len(s.listeners))
+	var all sync.WaitGroup
+	for i, l := range s.listeners {
+		all.Go(func() {
+			if err := l.Shutdown(ctx); err != nil {
+				s.cfg.Log.Warn("requests were cut off at the end", "cause", err)
+				errs[i] = l.Close()
+			}
+		})
+	}
+	all.Wait()
+	return errs
+}
+
+func (s *Server) loopsEnded(ctx context.Context) error {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		s.loops.Wait()
+	}()
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("ending the loops: %w", ctx.Err())
+	}
 }
