@@ -16,6 +16,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/time/rate"
+
 	"github.com/tokenry/tokenry/api"
 	"github.com/tokenry/tokenry/registry"
 	"github.com/tokenry/tokenry/storage"
@@ -71,7 +73,7 @@ func New(c Config) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &guard{authenticate: c.Authenticate, log: c.Log, next: router}, nil
+	return &guard{authenticate: c.Authenticate, log: c.Log, next: router, failures: rate.Sometimes{First: 5, Interval: time.Second}}, nil
 }
 
 type server struct{ Config }

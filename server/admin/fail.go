@@ -3,7 +3,6 @@ package admin
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net/http"
 
@@ -16,8 +15,6 @@ import (
 // is told to the caller alone, what only an operator can mend goes to the log.
 func fail(ctx context.Context, log *slog.Logger, err error) error {
 	var told *problem
-	var held *storage.BindingConflict
-	var issuer *storage.IssuerConflict
 	switch {
 	case errors.As(err, &told):
 		return told
@@ -30,12 +27,6 @@ func fail(ctx context.Context, log *slog.Logger, err error) error {
 		return invalid(item("header.Idempotency-Key", "belongs to another request; take a new one"))
 	case errors.Is(err, storage.ErrExists):
 		return refuse(http.StatusConflict, api.CodeExists, "there is an object of this name already")
-	case errors.As(err, &held):
-		return refuse(http.StatusConflict, api.CodeConflict,
-			fmt.Sprintf("a subject of agent %q already stands for agent %q; a workload is one agent", held.Agent, held.Holder))
-	case errors.As(err, &issuer):
-		return refuse(http.StatusConflict, api.CodeConflict,
-			fmt.Sprintf("the name of trusted issuer %q belongs for ever to whom it stood for first; use another name", issuer.Name))
 	case errors.Is(err, storage.ErrConflict):
 		return refuse(http.StatusConflict, api.CodeConflict, "the state of the registry does not allow this")
 	case ctx.Err() != nil:
@@ -43,7 +34,7 @@ func fail(ctx context.Context, log *slog.Logger, err error) error {
 		return refuse(http.StatusServiceUnavailable, api.CodeUnavailable, "the request ended before its answer")
 	case storage.IsUnavailable(err):
 		log.WarnContext(ctx, "admin request failed", "cause", err)
-		return refuse(http.StatusServiceUnavailable, api.CodeUnavailable, "the database does not answer; nothing was written, try again")
+		return refuse(http.StatusServiceUnavailable, api.CodeUnavailable, "the database does not answer, and whether it has written is not known; read the object, then try again")
 	}
 	log.ErrorContext(ctx, "admin request failed", "cause", err)
 	return refuse(http.StatusInternalServerError, api.CodeInternal, "the server failed; its log says why")

@@ -4,22 +4,37 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"mime"
 	"net/http"
 	"net/url"
+	"runtime/debug"
 	"strings"
 	"time"
+
+	"golang.org/x/time/rate"
 
 	"github.com/tokenry/tokenry/api"
 )
 
-// maxBody is the longest request body.
-const maxBody = 1 << 20
+// Longest request bodies. A manifest of thousands of agents comes in one piece,
+// because it comes into force in one piece.
+const (
+	maxBody      = 1 << 20
+	maxApplyBody = 16 << 20
+)
+
+// answerTime is how long a handler may work on an answer: whoever asks a
+// question that takes longer must not hold a connection of the database.
+const answerTime = 20 * time.Second
 
 // bodyTimeout is how long a body may take to arrive.
 const bodyTimeout = 10 * time.Second
+
+// refusedLogin is what the log says of a request without a valid token.
+const refusedLogin = "an admin request without a valid token"
 
 // guard stands before every route, known or not, so that none can forget it:
 // who asks, then whether the request is one that a handler may look at.
@@ -27,6 +42,7 @@ type guard struct {
 	authenticate func(token string) (principal string, ok bool)
 	log          *slog.Logger
 	next         http.Handler
+	failures     rate.Sometimes
 }
 
 func (g *guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -38,6 +54,9 @@ func (g *guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 	principal, ok := g.principal(r)
 	if !ok {
+		g.failures.Do(func() { // once in a while: strangers must not fill the log
+			g.log.WarnContext(r.Context(), refusedLogin, "from", r.RemoteAddr)
+		})
 		h.Set("WWW-Authenticate", "Bearer") // RFC 6750, Section 3
 		refuse(http.StatusUnauthorized, api.CodeUnauthenticated, "an admin token is needed: Authorization: Bearer TOKEN").write(w)
 		return
@@ -52,7 +71,9 @@ func (g *guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	r.Body = io.NopCloser(bytes.NewReader(body))
-	g.next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), principalKey{}, principal)))
+	ctx, cancel := context.WithTimeout(context.WithValue(r.Context(), principalKey{}, principal), answerTime)
+	defer cancel()
+	g.next.ServeHTTP(w, r.WithContext(ctx))
 }
 
 // principal tells who asks. Only the header is read: a token in the query ends
@@ -77,7 +98,7 @@ func (g *guard) recover(w http.ResponseWriter, r *http.Request) {
 	case http.ErrAbortHandler:
 		panic(v)
 	default:
-		g.log.ErrorContext(r.Context(), "admin handler panicked", "method", r.Method, "panic", v)
+		g.log.ErrorContext(r.Context(), "admin handler panicked", "method", r.Method, "panic", v, "stack", string(debug.Stack()))
 		refuse(http.StatusInternalServerError, api.CodeInternal, "the server failed; its log says why").write(w)
 	}
 }
@@ -114,12 +135,16 @@ func readBody(w http.ResponseWriter, r *http.Request) ([]byte, *problem) {
 	// every writer has deadlines; then the server's own must do.
 	deadline := http.NewResponseController(w)
 	_ = deadline.SetReadDeadline(time.Now().Add(bodyTimeout))
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	most := int64(maxBody)
+	if r.URL.Path == api.Prefix+"/apply" {
+		most = maxApplyBody
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, most))
 	_ = deadline.SetReadDeadline(time.Time{})
 	var tooLarge *http.MaxBytesError
 	switch {
 	case errors.As(err, &tooLarge):
-		return nil, refuse(http.StatusRequestEntityTooLarge, api.CodeTooLarge, "the body is longer than 1 MiB")
+		return nil, refuse(http.StatusRequestEntityTooLarge, api.CodeTooLarge, fmt.Sprintf("the body is longer than %d MiB", most>>20))
 	case err != nil:
 		return nil, refuse(http.StatusBadRequest, api.CodeMalformed, "the body could not be read")
 	case len(body) == 0:

@@ -71,6 +71,10 @@ func TestUnauthenticated(t *testing.T) {
 		t.Error("something was changed")
 	}
 	p.quiet(t)
+	// An operator hears of it, and strangers cannot fill the log.
+	if n := strings.Count(p.log.String(), "without a valid token"); n == 0 || n > 60 {
+		t.Errorf("%d lines about failed logins", n)
+	}
 }
 
 // TestTwoAuthorizations: of two credentials nobody can tell which one counts.

@@ -2,6 +2,7 @@ package admin
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -19,12 +20,36 @@ func (s *server) write(ctx context.Context, w storage.Write, at func(i int) stri
 	w.Check = func(after []*registry.Object) error { return s.check(w, after, at) }
 	results, err := s.DB.Apply(ctx, w)
 	if err != nil {
-		return nil, err
+		return nil, located(err, w, at)
 	}
 	if !w.DryRun {
 		s.Written(ctx)
 	}
 	return results, nil
+}
+
+// located gives a conflict that the database found its place in the body.
+func located(err error, w storage.Write, at func(i int) string) error {
+	var held *storage.BindingConflict
+	var issuer *storage.IssuerConflict
+	var place ref
+	var path, message string
+	switch {
+	case errors.As(err, &held):
+		place, path = ref{registry.KindAgent, string(held.Agent)}, "spec.credentials"
+		message = fmt.Sprintf("one of the subjects already stands for agent %q; a workload is one agent", held.Holder)
+	case errors.As(err, &issuer):
+		place, path = ref{registry.KindTrustedIssuer, string(issuer.Name)}, "spec"
+		message = fmt.Sprintf("the name %q belongs for ever to whom it stood for first, because it is part of its users' sub; use another name", issuer.Name)
+	}
+	for i, o := range w.Upserts {
+		if message != "" && place == (ref{o.Kind, o.Name}) {
+			p := refuse(http.StatusConflict, api.CodeConflict, "the state of the registry does not allow this")
+			p.Errors = []api.ProblemItem{item(join(at(i), path), message)}
+			return p
+		}
+	}
+	return err
 }
 
 // maxItems is how many problems one answer tells: a blueprint may be deleted
