@@ -109,11 +109,10 @@ func (a *agents) credential(b binding) *BoundCredential {
 	return c
 }
 
-// apply replaces or forgets one agent. Only one goroutine applies at a time.
-//
-// The new row binds before the old one is unbound: a credential that is in both
-// is never unknown in between.
-func (a *agents) apply(o *Object, p *programs, in *interner) {
+// apply replaces or forgets one agent, and returns the entry that it replaced:
+// the caller unbinds it once all that is new is bound. Only one goroutine
+// applies at a time.
+func (a *agents) apply(o *Object, p *programs, in *interner) *AgentEntry {
 	var entry *AgentEntry
 	if spec, ok := o.Spec.(*Agent); ok && spec != nil && !o.Deleted {
 		entry = newAgentEntry(o, spec, p, in)
@@ -122,9 +121,7 @@ func (a *agents) apply(o *Object, p *programs, in *interner) {
 	if entry != nil {
 		a.bind(entry)
 	}
-	if old != nil {
-		a.unbind(old)
-	}
+	return old
 }
 
 // put stores an entry under its name, or forgets the name when entry is nil. It

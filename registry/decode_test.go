@@ -141,6 +141,41 @@ func TestDurationText(t *testing.T) {
 	}
 }
 
+// The limits are the last that is taken, and a document that is cut off anywhere
+// is none.
+func TestDecodeSpecLimits(t *testing.T) {
+	t.Parallel()
+	nested := func(lists int) string {
+		return `{"jwks":` + strings.Repeat("[", lists) + strings.Repeat("]", lists) + `}`
+	}
+	padded := func(size int) string { return `{"rate":"` + strings.Repeat("x", size-len(`{"rate":""}`)) + `"}` }
+	for _, row := range []struct {
+		kind      registry.Kind
+		raw, want string
+	}{
+		{registry.KindBlueprint, padded(256 << 10), ``},
+		{registry.KindBlueprint, padded(256<<10 + 1), `spec: is larger than 256 KiB`},
+		{registry.KindAgent, nested(32), ``},
+		{registry.KindAgent, nested(33), `spec: is not a JSON object: it is nested more than 32 deep`},
+		{registry.KindBlueprint, `{"maxDelegationDepth":-2147483648}`, ``},
+		{registry.KindBlueprint, `{"maxDelegationDepth":-2147483649}`, `spec.maxDelegationDepth: must be a whole number`},
+	} {
+		got := ""
+		if _, err := registry.DecodeSpec(row.kind, []byte(row.raw)); err != nil {
+			got = err.Error()
+		}
+		if got != row.want {
+			t.Errorf("%.40s… (%d bytes): %s, want %s", row.raw, len(row.raw), got, row.want)
+		}
+	}
+	whole := `{"jwks":{"keys":[{"a":[1,null,{}]}]},"x":[{"y":1}],"maxTtl":"5m","credentials":[{"name":"n","claims":{"a":"b"}}]}`
+	for i := range len(whole) {
+		if _, err := registry.DecodeSpec(registry.KindAgent, []byte(whole[:i])); err == nil || !strings.HasPrefix(err.Error(), "spec: is not a JSON object: ") {
+			t.Errorf("%s: %v", whole[:i], err)
+		}
+	}
+}
+
 // What DecodeSpec takes, it takes again after being stored, and Validate does
 // not panic on it.
 func FuzzDecodeSpec(f *testing.F) {

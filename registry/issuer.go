@@ -173,15 +173,16 @@ var privateMembers = [...]string{"d", "p", "q", "dp", "dq", "qi", "oth", "k"}
 // checkKeySet checks the form of an inline JWK set. With kids, each key needs a
 // `kid`. Whether a key can verify anything is found out by package jose.
 func checkKeySet(ps *problems, at string, raw []byte, kids bool) {
-	var set struct {
-		Keys []map[string]json.RawMessage `json:"keys"`
-	}
-	if err := json.Unmarshal(raw, &set); err != nil || len(set.Keys) == 0 {
+	// Maps and no struct: encoding/json would take "Keys" for "keys", and the key
+	// that is looked at here would not be the one that is used.
+	var set map[string]json.RawMessage
+	var keys []map[string]json.RawMessage
+	if json.Unmarshal(raw, &set) != nil || json.Unmarshal(set["keys"], &keys) != nil || len(keys) == 0 {
 		ps.add(at, `must be a JWK set with at least one key: {"keys": [...]}`)
 		return
 	}
 	seen := map[string]bool{}
-	for i, key := range set.Keys {
+	for i, key := range keys {
 		here := fmt.Sprintf("%s.keys[%d]", at, i)
 		for _, name := range privateMembers {
 			if _, private := key[name]; private {

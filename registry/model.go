@@ -132,12 +132,18 @@ func (m *Model) take(known *Rules, objects []Object, latest int64, restart bool)
 	slices.SortStableFunc(objects, func(a, b Object) int { return cmp.Compare(a.Change, b.Change) })
 	texts := &interner{m: map[string]string{}}
 	var rest []Object
+	var replaced []*AgentEntry
 	for i := range objects {
-		if objects[i].Kind == KindAgent {
-			to.apply(&objects[i], m.programs, texts)
-		} else {
+		if objects[i].Kind != KindAgent {
 			rest = append(rest, objects[i])
+		} else if old := to.apply(&objects[i], m.programs, texts); old != nil {
+			replaced = append(replaced, old)
 		}
+	}
+	// Only now that everything new is bound: a credential that stays, or that
+	// moves to another agent, is never unknown in between.
+	for _, old := range replaced {
+		to.unbind(old)
 	}
 	m.agents.Store(to)
 	m.rules.Store(known.next(latest, rest, m.programs))

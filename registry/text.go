@@ -31,8 +31,10 @@ func checkText(ps *problems, at, text string, most int) {
 	}
 }
 
+// invisible includes letters and marks that show nothing, such as U+3164: an
+// owner made of them would look as if it were missing.
 func invisible(r rune) bool {
-	return unicode.Is(unicode.C, r) || unicode.Is(unicode.Zl, r) || unicode.Is(unicode.Zp, r)
+	return unicode.In(r, unicode.C, unicode.Zl, unicode.Zp, unicode.Other_Default_Ignorable_Code_Point)
 }
 
 // checkScope checks a scope token: RFC 6749, Section 3.3 (%x21 / %x23-5B /

@@ -46,34 +46,6 @@ func Validate(o *Object) []Problem {
 	return ps
 }
 
-// ValidateChange checks what may not change between two versions of an object.
-// before may be a tombstone, whose name after takes again.
-//
-// Users are called "<issuer name>|<sub>" in tokens and logs: an issuer whose
-// name came to mean another provider would turn one person into another.
-func ValidateChange(before, after *Object) []Problem {
-	if before == nil || after == nil {
-		return nil
-	}
-	old, ok := before.Spec.(*TrustedIssuer)
-	if !ok {
-		return nil
-	}
-	now, ok := after.Spec.(*TrustedIssuer)
-	if !ok {
-		return nil
-	}
-	var ps problems
-	const message = "an issuer's name is bound to it for ever; register the other issuer under another name"
-	if old.Issuer != now.Issuer {
-		ps.add("spec.issuer", message)
-	}
-	if old.TrustDomain != now.TrustDomain {
-		ps.add("spec.trustDomain", message)
-	}
-	return ps
-}
-
 func validateLabels(ps *problems, labels map[string]string) {
 	if len(labels) > maxLabels {
 		ps.add("metadata.labels", "has more than %d labels", maxLabels)
@@ -139,6 +111,10 @@ func (s schema) support(ps *problems, path, at string, members map[string]any) {
 				} else {
 					f.check(ps, there, element)
 				}
+			}
+		case string:
+			if v != "" { // who needs the field says that it is missing
+				f.check(ps, here, v)
 			}
 		default:
 			f.check(ps, here, v)

@@ -1,0 +1,71 @@
+package registry_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/tokenry/tokenry/registry"
+)
+
+func TestValidateAgent(t *testing.T) {
+	t.Parallel()
+	const k = registry.KindAgent
+	const ec = `{"kty":"EC","kid":"a"}`
+	checkValidations(t, []validation{
+		{"blueprint missing", k, `{"blueprint":null}`, `spec.blueprint: is not a name: it is missing`, `{"blueprint":"b"}`},
+		{"blueprint that is an id", k, `{"blueprint":"bp_1"}`, `spec.blueprint: is not a name: it must not begin with "bp_": ids begin like that`, `{"blueprint":"bp"}`},
+		{"owner missing", k, `{"owner":null}`, `spec.owner: is missing; name the person or the team`, `{"owner":"Zoë"}`},
+		{"owner that deceives", k, `{"owner":"alice\u202e"}`, `spec.owner: holds a control or an invisible character`, `{"owner":"alice"}`},
+		{"owner too long", k, `{"owner":"` + strings.Repeat("x", 257) + `"}`, `spec.owner: is longer than 256 bytes`, `{"owner":"` + strings.Repeat("x", 256) + `"}`},
+		{"sponsor missing", k, `{"sponsor":""}`, `spec.sponsor: is missing; name the person or the team`, `{"sponsor":"leads"}`},
+		{"sponsor of nothing", k, `{"sponsor":" "}`, `spec.sponsor: begins or ends with a space`, `{"sponsor":"the leads"}`},
+		{"ceiling twice", k, `{"resources":[{"name":"a"},{"name":"a"}]}`, `spec.resources[1].name: is there twice; put all its scopes into one entry`, `{"resources":[]}`},
+		{"too short", k, `{"maxTtl":"1s"}`, `spec.maxTtl: must be at least 10s: shorter tokens are never issued`, `{"maxTtl":"10s"}`},
+		{"keys that are none", k, `{"jwks":{"keys":[]}}`, `spec.jwks: must be a JWK set with at least one key: {"keys": [...]}`, `{"jwks":{"keys":[` + ec + `]}}`},
+		{"key without a kid", k, `{"jwks":{"keys":[` + ec + `,{"kty":"EC"}]}}`, `spec.jwks.keys[1].kid: is missing; assertions name their key by it`, `{"jwks":{"keys":[` + ec + `]}}`},
+		{"key with a kid that is a number", k, `{"jwks":{"keys":[{"kty":"EC","kid":1}]}}`, `spec.jwks.keys[0].kid: is missing; assertions name their key by it`, `{"jwks":{"keys":[` + ec + `]}}`},
+		{"key twice", k, `{"jwks":{"keys":[` + ec + `,` + ec + `]}}`, `spec.jwks.keys[1].kid: is there twice; a kid names one key`, `{"jwks":{"keys":[` + ec + `,{"kty":"EC","kid":"A"}]}}`},
+	})
+}
+
+func TestValidateCredential(t *testing.T) {
+	t.Parallel()
+	const at = `spec.credentials[0]`
+	const pattern = at + `.subject.exact: is compared byte for byte and takes no pattern; give the whole sub`
+	const nobody = at + `.subject: is empty; give the sub of the workload as exact`
+	one := func(members string) string {
+		return `{"credentials":[{` + members + `}]}`
+	}
+	const named, subject = `"name":"n","issuer":"i",`, `"subject":{"exact":"x"}`
+	neighbour := one(named + subject)
+	rows := []struct{ name, bad, want, good string }{
+		{"without a name", one(`"issuer":"i",` + subject), at + `.name: is missing`, neighbour},
+		{"with a name that is none", one(`"name":"N","issuer":"i",` + subject),
+			at + `.name: must be made of a-z, 0-9, '.', '_' and '-', and begin and end with a letter or a digit`, neighbour},
+		{"without an issuer", one(`"name":"n",` + subject), at + `.issuer: is not a name: it is missing`, neighbour},
+		{"with the URL of an issuer", one(`"name":"n","issuer":"https://i.example",` + subject),
+			at + `.issuer: is not a name: it must be made of a-z, 0-9, '.', '_' and '-', and begin and end with a letter or a digit`, neighbour},
+		{"SEC-AM-33 without a subject", one(`"name":"n","issuer":"i"`), nobody, neighbour},
+		{"SEC-AC-25 with an empty subject", one(named + `"subject":{}`), nobody, neighbour},
+		{"SEC-AC-25 with a condition for a subject", one(named + `"condition":"claims.org == \"acme\""`), nobody, one(named + subject + `,"condition":"claims.org == \"acme\""`)},
+		{"SEC-AC-26 with any subject", one(named + `"subject":{"exact":"*"}`), pattern, neighbour},
+		{"SEC-AC-26 with any repository", one(named + `"subject":{"exact":"repo:acme/*"}`), pattern, one(named + `"subject":{"exact":"repo:acme/app:ref:refs/heads/main"}`)},
+		{"SEC-ID-26 with an expression", one(named + `"subject":{"exact":"repo:acme/app.*"}`), pattern, one(named + `"subject":{"exact":"repo:acme/app."}`)},
+		{"with a prefix", one(named + `"subject":{"prefix":"repo:"}`), at + `.subject.prefix: credentials.subject.prefix is not supported by this version`, neighbour},
+		{"with a glob beside a subject", one(named + `"subject":{"exact":"x","glob":"*"}`), at + `.subject.glob: credentials.subject.glob is not supported by this version`, neighbour},
+		{"SEC-ID-10 with an invisible subject", one(named + `"subject":{"exact":"x\u200d"}`), at + `.subject.exact: holds a control or an invisible character`, neighbour},
+		{"with a subject that ends with a space", one(named + `"subject":{"exact":"x "}`), at + `.subject.exact: begins or ends with a space`, neighbour},
+		{"with a subject too long", one(named + `"subject":{"exact":"` + strings.Repeat("x", 2049) + `"}`), at + `.subject.exact: is longer than 2048 bytes`, one(named + `"subject":{"exact":"` + strings.Repeat("x", 2048) + `"}`)},
+		{"for any audience", one(named + subject + `,"audience":"*"`), at + `.audience: must be the exact audience`, one(named + subject + `,"audience":"a"`)},
+		{"with a condition that is none", one(named + subject + `,"condition":"nonsense"`),
+			at + `.condition: does not compile: 1:1: nothing is called "nonsense"; the claims of the token are in "claims"`, one(named + subject + `,"condition":"true"`)},
+		{"in shadow", one(named + subject + `,"mode":"shadow"`), at + `.mode: credentials.mode: shadow is not supported by this version`, one(named + subject + `,"mode":"enforce"`)},
+		{"twice of one name", `{"credentials":[{` + named + subject + `},{` + named + `"subject":{"exact":"y"}}]}`,
+			`spec.credentials[1].name: is there twice; give each credential its own name`, `{"credentials":[{` + named + subject + `},{"name":"m","issuer":"i","subject":{"exact":"y"}}]}`},
+	}
+	var all []validation
+	for _, r := range rows {
+		all = append(all, validation{r.name, registry.KindAgent, r.bad, r.want, r.good})
+	}
+	checkValidations(t, all)
+}
