@@ -22,7 +22,7 @@ export GOFLAGS += -buildvcs=false
 # One PostgreSQL cluster for all that the command runs.
 WITH_POSTGRES = $(GO) run ./internal/testpg --
 
-# Rooms in which goroutines share memory.
+# Rooms in which goroutines share memory most; `make test ARGS=-race` takes all.
 RACE = audit jwks keys registry storage grants server
 
 .PHONY: help dev build test check bench fuzz tools-postgres tools-node e2e/node_modules format vet lint arch race
