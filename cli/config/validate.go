@@ -148,7 +148,7 @@ func (v *validator) listen(key, addr string) bool {
 func (v *validator) database() {
 	v.postgres("database.url", v.c.Database.URL)
 	v.postgres("database.direct_url", v.c.Database.DirectURL)
-	v.between("database.max_conns", int64(v.c.Database.MaxConns), 2, 1000)
+	v.between("database.max_conns", int64(v.c.Database.MaxConns), 4, 1000) // two writers, the registry, an administrator
 }
 
 // postgres never quotes the value: it may hold a password.

@@ -39,7 +39,7 @@ func TestRefusedSettings(t *testing.T) {
 		{"trust.clock_skew", "10m", "10m is out of range; from 0s to 5m"},
 		{"keys.publish_before", "800h", "800h must be above zero and below keys.rotate_every"},
 		{"limits.request_bytes", "1", "1 is out of range; from 4096 to 1048576"},
-		{"database.max_conns", "1", "1 is out of range; from 2 to 1000"},
+		{"database.max_conns", "1", "1 is out of range; from 4 to 1000"},
 	}
 	for _, test := range tests {
 		t.Run(test.key+"="+test.value, func(t *testing.T) {
