@@ -89,9 +89,6 @@ func (e *Endpoint) bySecret(d *Decision) (*Presenter, *oauth.Error) {
 		if r.BasicMalformed {
 			return nil, d.refuse(oauth.Refuse(oauth.ReasonAuthMalformed, nil), "presenter", "Authorization", "Basic with an id and a secret")
 		}
-		if id != "" && id != r.BasicID {
-			return nil, d.refuse(oauth.Refuse(oauth.ReasonAuthAmbiguous, nil), "presenter", "two client ids", "the same id in Basic and body")
-		}
 		id, secret = r.BasicID, r.BasicSecret
 	}
 	party := e.party(d.rules, registry.AgentName(id))

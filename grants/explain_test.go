@@ -58,7 +58,7 @@ func TestExplainComputesAgain(t *testing.T) {
 			"subject": "corp-idp|alice", "delegation rule": "staff-to-research", "target": "gateway", "depth": "1",
 		}},
 		"with its scope asked": {as.Post(t, as.As(t, "research", authtest.ExchangeForm(as.User(t, "alice", nil), "scope", "llm:read"))), map[string]string{"scope": "asked llm:read"}},
-		"a token with a scope": {as.Post(t, as.As(t, "research", authtest.ExchangeForm(limited))), map[string]string{"scope": "asked -"}},
+		"a token with a scope": {as.Post(t, as.As(t, "research", authtest.ExchangeForm(limited))), map[string]string{"scope": "none asked"}},
 		"the next agent":       {own("analysis"), map[string]string{"admitted": "an agent of resource gateway", "chain": "corp-idp|alice <- research-agent <- analysis-agent", "depth": "2"}},
 		"narrowing":            {own("research", "scope", "llm:read"), map[string]string{"admitted": "the token's client_id", "chain": "corp-idp|alice <- research-agent"}},
 		"bootstrap":            {as.Post(t, authtest.ExchangeForm(as.ServiceAccount(t, "research", nil))), map[string]string{"presenter": "research-agent by bootstrap", "chain": "research-agent for itself"}},

@@ -46,9 +46,9 @@ func (d *decision) lifetime() *oauth.Error {
 	}
 	left := expires.Sub(d.Now).Truncate(time.Second)
 	if left < minLifetime {
-		return d.refuse(oauth.ReasonLifetime, "lifetime", left.String(), fmt.Sprintf("at least %s (%s)", minLifetime, by))
+		return d.refuse(oauth.ReasonLifetime, "lifetime", registry.Duration(left).String(), fmt.Sprintf("at least %s (%s)", minLifetime, by))
 	}
 	d.verdict.Expires = expires
-	d.pass("lifetime", left.String(), by)
+	d.pass("lifetime", registry.Duration(left).String(), by)
 	return nil
 }

@@ -121,7 +121,9 @@ func own(w world, sub policy.Subject, aud string, scope []string, chain ...strin
 
 func TestDecide(t *testing.T) {
 	t.Parallel()
-	w := office(t)
+	bound := resource("vault", "https://vault.example", "read")
+	bound.Spec.(*registry.Resource).Binding = "dpop"
+	w := office(t, bound, blueprint("vaulted", registry.Blueprint{Resources: at("vault", "read")}), agent("v", "vaulted"))
 	token := func(chain ...string) policy.Subject {
 		return own(w, alice(), "https://api.example", []string{"read", "write"}, chain...)
 	}
@@ -163,6 +165,9 @@ func TestDecide(t *testing.T) {
 		{name: "two targets", in: w.input("a", alice()), change: func(i *policy.Input) { i.Audiences = []string{"bank"} }, reason: oauth.ReasonTooManyTargets},
 		{name: "no target and no default", in: w.input("a", alice()), change: func(i *policy.Input) { i.Resources = nil }, reason: oauth.ReasonTargetMissing},
 		{name: "no target, one resource has the scope", in: w.input("a", alice()), change: func(i *policy.Input) { i.Resources, i.Scope = nil, []string{"write"} }, depth: 1, scope: []string{"write"}},
+		{name: "a target that wants bound tokens", in: w.input("v", policy.Subject{Sub: "v", Agent: w.party("v")}), change: func(i *policy.Input) {
+			i.Resources = []string{"https://vault.example"}
+		}, reason: oauth.ReasonBindingRequired},
 		{name: "depth of the server", in: w.input("a", alice()), change: func(i *policy.Input) { i.Limits.MaxDepth = 0 }, reason: oauth.ReasonDepth},
 		{name: "too little lifetime", in: w.input("a", alice()), change: func(i *policy.Input) { i.Subject.Expires = now.Add(9 * time.Second) }, reason: oauth.ReasonLifetime},
 	}

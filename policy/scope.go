@@ -48,7 +48,10 @@ func (d *decision) scope() *oauth.Error {
 	}
 	slices.Sort(granted)
 	granted = slices.Compact(granted)
-	shown := "asked " + orDash(strings.Join(d.Scope, " "))
+	shown := "none asked"
+	if len(d.Scope) > 0 {
+		shown = "asked " + strings.Join(d.Scope, " ")
+	}
 	if len(granted) == 0 {
 		// RFC 6749, Section 3.3: without a default an absent scope fails.
 		return d.refuse(oauth.ReasonScope, "scope", shown, "at least one scope open to subject, rule, agent and resource")
@@ -110,11 +113,4 @@ func without(a, b []string) []string {
 		}
 	}
 	return rest
-}
-
-func orDash(s string) string {
-	if s == "" {
-		return "-"
-	}
-	return s
 }

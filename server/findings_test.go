@@ -13,10 +13,12 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/tokenry/tokenry/audit"
 	"github.com/tokenry/tokenry/authtest"
 	"github.com/tokenry/tokenry/cli/config"
 	"github.com/tokenry/tokenry/oauth"
 	"github.com/tokenry/tokenry/registry"
+	"github.com/tokenry/tokenry/storage"
 )
 
 const ours = string(oauth.AccessTokenType)
@@ -350,5 +352,25 @@ spec: { subjects: { issuer: corp-idp }, actors: { blueprints: [analyst] }, resou
 	c := authtest.WantIssued(t, onward(t, as, "analysis", delegated(t, as)))
 	if c["scope"] != "llm:read" {
 		t.Errorf("scope %v, want what the hand-off and one of the two user rules allow", c["scope"])
+	}
+}
+
+// TestUnsignedIsUndelivered: what was recorded as issued and could not be
+// signed is told as undelivered.
+func TestUnsignedIsUndelivered(t *testing.T) {
+	t.Parallel()
+	as := authtest.Start(t)
+	as.Clock.Advance(-2 * time.Minute) // before the signing key may sign
+	a := as.Post(t, itself()(t, as))
+	if a.Status != http.StatusServiceUnavailable || a.ErrorCode != string(oauth.ReasonNoSigningKey) || a.AccessToken != "" {
+		t.Fatalf("status %d, %s, want 503 and %s", a.Status, a.Body, oauth.ReasonNoSigningKey)
+	}
+	page, _, err := as.DB.Events(t.Context(), storage.EventFilter{Kinds: []audit.Kind{audit.TokenIssued, audit.TokenUndelivered}}, "", 10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(page) != 2 || page[0].Kind != audit.TokenUndelivered || page[1].Kind != audit.TokenIssued ||
+		page[1].ID != a.DecisionID || page[0].JTI != page[1].JTI || !strings.Contains(string(page[0].Detail), a.DecisionID) {
+		t.Errorf("decision %s left %+v, want it issued and then undelivered", a.DecisionID, page)
 	}
 }

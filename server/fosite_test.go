@@ -2,6 +2,7 @@ package server_test
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
 	"net/http"
@@ -184,6 +185,21 @@ func TestAuthorizationHeader(t *testing.T) {
 			as.WantRefused(t, post(row.headers...), oauth.InvalidClient, row.reason)
 		})
 	}
+}
+
+// TestNoSecretIsNone: an empty secret proves nothing, whatever is stored.
+func TestNoSecretIsNone(t *testing.T) {
+	t.Parallel()
+	as := authtest.Start(t)
+	empty := sha256.Sum256(nil)
+	if err := as.DB.SetSecret(t.Context(), "test", "secret-agent", empty[:]); err != nil {
+		t.Fatal(err)
+	}
+	as.Advance(t, 0)
+	a := raw(t, as, http.MethodPost, formType, url.Values{"grant_type": {"client_credentials"}}.Encode(), func(r *http.Request) {
+		r.SetBasicAuth("secret-agent", "")
+	})
+	as.WantRefused(t, a, oauth.InvalidClient, oauth.ReasonAuthSecret)
 }
 
 func jsonText(t *testing.T, v any) string {

@@ -79,7 +79,7 @@ func (s *server) check(w storage.Write, after []*registry.Object, at func(i int)
 	}
 	refused := invalid(first(append(ours, others...))...)
 	if len(ours) == 0 {
-		refused.Problem = refuse(http.StatusConflict, api.CodeConflict, "other objects do not allow this; errors names them").Problem
+		refused.Problem = refuse(http.StatusConflict, api.CodeConflict, "this would break other objects, which are listed in errors").Problem
 		refused.Errors = first(others)
 	}
 	return refused
