@@ -129,7 +129,7 @@ func (e *exam) selfIssued(iss string) (*Assertion, error) {
 	if err != nil {
 		return nil, err
 	}
-	e.pass(CheckClaims, "", "")
+	e.pass(CheckClaims, e.identity.Subject, "")
 	identity := e.done()
 	return &Assertion{Identity: *identity, Replay: &ReplayKeyInput{
 		Space: "assertion:" + agent.ID,

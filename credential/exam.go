@@ -49,7 +49,7 @@ func (v *Verifier) read(raw string, p position) (*exam, error) {
 	}
 	e.token, e.claims = token, token.Claims
 	e.identity.KeyID, e.identity.Alg = token.Kid, token.Alg
-	e.pass(CheckForm, "", "")
+	e.pass(CheckForm, GoodForm, "")
 	return e, nil
 }
 

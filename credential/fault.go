@@ -64,6 +64,9 @@ const (
 	CheckCondition = "condition" // the binding's condition holds
 )
 
+// GoodForm is what CheckForm shows when it holds.
+const GoodForm = "one strict compact JWS"
+
 // FaultUnavailable is the one fault that is not the credential's: ErrUnavailable
 // is inside. It is not among Faults; its reason is issuer.unavailable.
 const FaultUnavailable = "keys_unavailable"

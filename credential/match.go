@@ -41,7 +41,7 @@ func (e *exam) workload(ctx context.Context) error {
 			return err
 		}
 	}
-	e.pass(CheckClaims, "", "")
+	e.pass(CheckClaims, e.identity.Subject, "")
 	return e.match()
 }
 

@@ -97,7 +97,7 @@ func (e *exam) user(ctx context.Context) error {
 	if err := e.session(); err != nil {
 		return err
 	}
-	e.pass(CheckClaims, "", "")
+	e.pass(CheckClaims, e.identity.Subject, "")
 	return nil
 }
 

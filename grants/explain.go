@@ -99,7 +99,7 @@ func (p *Proof) checks(agent registry.AgentName, at *registry.Model, pass func(n
 	if issuer == "" {
 		issuer = string(agent) // it signed for itself
 	}
-	pass(name(credential.CheckForm), "one strict compact JWS", "")
+	pass(name(credential.CheckForm), credential.GoodForm, "")
 	pass(name(credential.CheckIssuer), issuer, "")
 	pass(name(credential.CheckSignature), p.Alg, "key "+p.Key)
 	audience := "this server"
