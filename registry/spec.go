@@ -203,7 +203,7 @@ type SubjectMatch struct {
 type DelegationRule struct {
 	Subjects  Subjects        `json:"subjects"`
 	Actors    Actors          `json:"actors"`
-	Resources []Access        `json:"resources"`
+	Resources []Access        `json:"resources,omitempty" required:"true"`
 	MaxDepth  *int            `json:"maxDepth,omitempty"` // nil = the blueprint's and the server's limit
 	MaxTTL    Duration        `json:"maxTtl,omitempty"`
 	Brokered  bool            `json:"brokered,omitempty"`
