@@ -131,13 +131,8 @@ func (e *Endpoint) Decide(ctx context.Context, d *Decision) *oauth.Error {
 // unauthorized_client).
 func (d *Decision) mayUse(g grant) *oauth.Error {
 	allowed := d.Presenter.Blueprint.Spec.Grants
-	if len(allowed) == 0 {
+	if len(allowed) == 0 || slices.Contains(allowed, g.name()) {
 		return nil
-	}
-	for _, name := range allowed {
-		if name == g.name() {
-			return nil
-		}
 	}
 	return d.refuse(oauth.Refuse(oauth.ReasonGrantNotAllowed, nil), "grant", g.name(), "a grant of blueprint "+string(d.Presenter.Blueprint.Name))
 }

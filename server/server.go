@@ -38,7 +38,8 @@ type Config struct {
 type Server struct {
 	Config
 	fosite   fosite.OAuth2Provider
-	base     string // path of the issuer, without a trailing slash
+	address  echo.IPExtractor // of the client
+	base     string           // path of the issuer, without a trailing slash
 	metadata []byte
 	metrics  *metrics
 }
@@ -62,7 +63,7 @@ func New(c Config) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{Config: c, base: strings.TrimRight(u.Path, "/"), metrics: newMetrics(c.Ready)}
-	s.fosite = newFosite(c.Issuer, c.Endpoint)
+	s.fosite, s.address = newFosite(c.Issuer, c.Endpoint), extractor(c.TrustedProxies)
 	s.metadata, err = s.metadataDocument()
 	return s, err
 }
@@ -109,12 +110,12 @@ func newEcho(log *slog.Logger) *echo.Echo {
 
 // extractor finds the client's address: the peer's, or behind a trusted proxy
 // the last one that the proxies vouch for. Echo's default believes anybody.
-func (s *Server) extractor() echo.IPExtractor {
-	if len(s.TrustedProxies) == 0 {
+func extractor(trusted []netip.Prefix) echo.IPExtractor {
+	if len(trusted) == 0 {
 		return echo.ExtractIPDirect()
 	}
 	options := []echo.TrustOption{echo.TrustLoopback(false), echo.TrustLinkLocal(false), echo.TrustPrivateNet(false)}
-	for _, p := range s.TrustedProxies {
+	for _, p := range trusted {
 		options = append(options, echo.TrustIPRange(prefixNet(p)))
 	}
 	return echo.ExtractIPFromXFFHeader(options...)

@@ -39,7 +39,7 @@ func (s *Server) token(w http.ResponseWriter, r *http.Request) (err error) {
 		return refused
 	}
 	d.Request = tokenRequest(form, r)
-	d.Request.Source = source(s.extractor()(r))
+	d.Request.Source = source(s.address(r))
 	if refused := checkGrantType(d.Request, s.Endpoint); refused != nil {
 		return refused
 	}
