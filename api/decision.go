@@ -40,7 +40,7 @@ type Check struct {
 	Name   string `json:"name"`
 	OK     bool   `json:"ok"`
 	Shown  string `json:"shown,omitempty" doc:"What the request showed; never a token or a secret."`
-	Wanted string `json:"wanted,omitempty" doc:"What would have passed."`
+	Wanted string `json:"wanted,omitempty" doc:"What would have passed; of a check that did, what it was held to."`
 }
 
 // DecisionList is one page of decisions, newest first, without checks.

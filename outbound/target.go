@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"net/url"
 	"os"
+	"strconv"
 	"strings"
 )
 
@@ -46,7 +47,25 @@ func (c *Client) target(raw string) (*url.URL, error) {
 	case oddNumber(host):
 		return nil, blocked("the host %q is a number and no IP address", host)
 	}
+	if addr, err := netip.ParseAddr(host); err == nil {
+		return u, c.guard.check(addr, port(u))
+	}
 	return u, nil
+}
+
+// port is the port that a URL leads to; 0 when it is none.
+func port(u *url.URL) uint16 {
+	switch {
+	case u.Port() != "":
+		n, err := strconv.ParseUint(u.Port(), 10, 16)
+		if err != nil {
+			return 0
+		}
+		return uint16(n)
+	case u.Scheme == "http":
+		return 80
+	}
+	return 443
 }
 
 // oddNumber reports whether host is one of the spellings of an IPv4 address

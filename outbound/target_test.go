@@ -67,6 +67,21 @@ func TestURLs(t *testing.T) {
 	}
 }
 
+// TestLiteralAddresses are known to lead nowhere before anything is fetched.
+func TestLiteralAddresses(t *testing.T) {
+	t.Parallel()
+	client := newClient(t, outbound.Config{AllowNetworks: nets(t, "192.168.0.0/16")})
+	for url, blocked := range map[string]bool{
+		"https://10.0.0.1/keys": true, "https://[::1]/": true, "https://169.254.169.254/": true,
+		"https://8.8.8.8:8443/": true, "https://8.8.8.8:99999/": true,
+		"https://8.8.8.8/": false, "https://[2606:4700::1]:443/": false, "https://192.168.1.1:6443/": false,
+	} {
+		if err := client.Check(url); errors.Is(err, outbound.ErrBlocked) != blocked {
+			t.Errorf("%s: %v, want it blocked: %t", url, err, blocked)
+		}
+	}
+}
+
 func TestHTTPMustBeAllowed(t *testing.T) {
 	t.Parallel()
 	if err := newClient(t, outbound.Config{AllowHTTP: true}).Check("http://idp.example/"); err != nil {

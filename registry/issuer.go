@@ -27,6 +27,20 @@ func (t *TrustedIssuer) SubjectTokens() Tokens {
 	return WorkloadTokens
 }
 
+// KeysURL returns the URL that the issuer's keys are fetched from, or found
+// through, and where its spec says so; both empty when they are not fetched.
+func (t *TrustedIssuer) KeysURL() (path, url string) {
+	switch k := t.Keys; {
+	case k.BundleURL != "":
+		return "spec.keys.bundleUrl", k.BundleURL
+	case k.JWKSURL != "":
+		return "spec.keys.jwksUrl", k.JWKSURL
+	case k.Discovery:
+		return "spec.issuer", t.Issuer
+	}
+	return "", ""
+}
+
 func validateIssuer(ps *problems, t *TrustedIssuer) {
 	if t.Type == "" {
 		ps.add("spec.type", "is missing; it is %s", oneOf([]string{"spiffe", "kubernetes", "oidc"}))

@@ -50,6 +50,7 @@ type Server struct {
 	cfg       Config
 	ring      *keys.Ring
 	ledger    *audit.Ledger
+	outbound  *outbound.Client
 	endpoint  *grants.Endpoint
 	listeners []*http.Server
 	loops     sync.WaitGroup
@@ -144,12 +145,12 @@ func (s *Server) openKeys(ctx context.Context) error {
 }
 
 func (s *Server) openEndpoint() error {
-	client, err := outbound.New(outbound.Config{AllowNetworks: s.cfg.Trust.AllowNetworks, AllowHTTP: s.cfg.Trust.AllowHTTP})
-	if err != nil {
+	var err error
+	if s.outbound, err = outbound.New(outbound.Config{AllowNetworks: s.cfg.Trust.AllowNetworks, AllowHTTP: s.cfg.Trust.AllowHTTP}); err != nil {
 		return err
 	}
 	verifier, err := credential.New(credential.Config{
-		Issuer: s.cfg.Issuer, Model: s.Model, Outbound: client, Skew: s.cfg.Trust.ClockSkew, Now: s.cfg.Now,
+		Issuer: s.cfg.Issuer, Model: s.Model, Outbound: s.outbound, Skew: s.cfg.Trust.ClockSkew, Now: s.cfg.Now,
 		Report: func(issuer registry.IssuerName, err error) {
 			s.cfg.Log.Warn("keys of a trusted issuer", "issuer", issuer, "cause", err)
 		},

@@ -15,6 +15,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -143,6 +144,61 @@ func TestCertificateIsReadAgain(t *testing.T) {
 	if got := serial(); got != 2 {
 		t.Errorf("serial %d after the files were replaced", got)
 	}
+}
+
+// TestEveryLineIsALogLine: what net/http has to say is in the log's own form.
+func TestEveryLineIsALogLine(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	cert, key := filepath.Join(dir, "tls.crt"), filepath.Join(dir, "tls.key")
+	certificate(t, cert, key, 1)
+	said := &lines{}
+	as := authtest.StartWith(t, authtest.Options{Empty: true, Log: said, Config: func(c *config.Config) {
+		c.Public.TLS = config.TLS{CertFile: cert, KeyFile: key, Min: "1.3"}
+	}})
+	res, err := http.Get("http" + strings.TrimPrefix(as.PublicURL, "https"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	res.Body.Close()
+	for range 100 {
+		if strings.Contains(said.String(), `level=WARN msg="http: TLS handshake error`) {
+			return
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	t.Errorf("the log has no line of it: %q", said)
+}
+
+// TestKeysThatAreNeverFetched are refused when they are named, by what the
+// server's settings allow.
+func TestKeysThatAreNeverFetched(t *testing.T) {
+	t.Parallel()
+	as := authtest.StartWith(t, authtest.Options{Empty: true, Config: func(c *config.Config) { c.Trust.AllowHTTP = false }})
+	refused(t, as.TryApply(t, `
+apiVersion: tokenry/v1
+kind: TrustedIssuer
+metadata: { name: idp }
+spec: { type: oidc, issuer: "http://127.0.0.1:1/idp", audiences: [a], keys: { discovery: true } }
+`), "spec.issuer")
+}
+
+// lines is a log that can be read while it is written.
+type lines struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (l *lines) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *lines) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
 }
 
 func certificate(t *testing.T, cert, key string, serial int64) {

@@ -33,6 +33,10 @@ type Config struct {
 	// hashes in constant time: see Tokens.
 	Authenticate func(token string) (principal string, ok bool)
 
+	// Fetchable returns an error for a URL that keys could never be fetched
+	// from; nil = there is none.
+	Fetchable func(url string) error
+
 	// Explain recomputes the trace of a decision; storage.ErrNotFound when
 	// there is none of that id.
 	Explain func(ctx context.Context, id string) (api.Decision, error)

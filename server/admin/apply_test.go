@@ -2,6 +2,7 @@ package admin_test
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/tokenry/tokenry/api"
 	"github.com/tokenry/tokenry/registry"
+	"github.com/tokenry/tokenry/server/admin"
 )
 
 // outcomes is what results say, in short.
@@ -121,6 +123,61 @@ func TestApplyRefuses(t *testing.T) {
 	}
 	p.send(t, request{method: http.MethodPost, path: "/apply"}).want(t, http.StatusBadRequest, api.CodeMalformed)
 	p.quiet(t)
+}
+
+// TestApplyTellsTheRightPlace: what is wrong is told where the request can mend
+// it.
+func TestApplyTellsTheRightPlace(t *testing.T) {
+	t.Parallel()
+	p := start(t, func(c *admin.Config) {
+		c.Fetchable = func(url string) error {
+			if strings.HasPrefix(url, "https://inside.") {
+				return errors.New("blocked")
+			}
+			return nil
+		}
+	})
+	p.standard(t)
+	issuer := func(keys string) api.Object {
+		return object("TrustedIssuer", "new", `{"type":"oidc","issuer":"https://inside.example","audiences":["a"],"keys":{`+keys+`}}`)
+	}
+	for name, row := range map[string]struct {
+		objects []api.Object
+		prune   bool
+		want    string // places and the last message
+	}{
+		"a newcomer that sorts first claims what another has": {
+			objects: []api.Object{object("Resource", "aaa", `{"identifier":"https://calendar.example"}`)},
+			want:    `objects[0].spec.identifier: is already that of resource "calendar"`,
+		},
+		"keys inside by discovery": {
+			objects: []api.Object{issuer(`"discovery":true`)},
+			want:    "objects[0].spec.issuer: this server would never fetch keys from here",
+		},
+		"keys inside by URL": {
+			objects: []api.Object{issuer(`"jwksUrl":"https://inside.example/keys"`)},
+			want:    "objects[0].spec.keys.jwksUrl: this server would never fetch keys from here",
+		},
+		"prune takes away what is referred to": {
+			objects: []api.Object{object("Agent", "research-agent", `{"blueprint":"researcher","owner":"o","sponsor":"s"}`)},
+			prune:   true,
+			want:    ": an object that is not in the request counts as deleted",
+		},
+	} {
+		_, err := p.Apply(t.Context(), api.ApplyRequest{Objects: row.objects, Prune: row.prune})
+		var problem *api.Error
+		if !errors.As(err, &problem) || len(problem.Problem.Errors) == 0 {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		last := problem.Problem.Errors[len(problem.Problem.Errors)-1]
+		if got := last.Location + ": " + last.Message; !strings.HasPrefix(got, row.want) {
+			t.Errorf("%s: %q, want %q", name, got, row.want)
+		}
+	}
+	if _, err := p.Apply(t.Context(), api.ApplyRequest{Objects: []api.Object{issuer(`"jwksUrl":"https://outside.example/keys"`)}}); err != nil {
+		t.Errorf("keys outside: %v", err)
+	}
 }
 
 // TestManyProblems: an answer has an end.

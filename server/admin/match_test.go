@@ -54,8 +54,8 @@ func TestIfMatch(t *testing.T) {
 	for header, status := range map[string]int{
 		third:                   http.StatusOK, // it is unchanged by then, and so stays its ETag
 		"*":                     http.StatusOK,
-		"W/" + third:            http.StatusPreconditionFailed, // compared strongly
-		third[1 : len(third)-1]: http.StatusPreconditionFailed,
+		"W/" + third:            http.StatusPreconditionFailed,  // compared strongly
+		third[1 : len(third)-1]: http.StatusUnprocessableEntity, // RFC 9110, Section 8.8.3: the quotes belong to it
 		`"x"`:                   http.StatusPreconditionFailed,
 		`"-1"`:                  http.StatusPreconditionFailed,
 		`"0"`:                   http.StatusPreconditionFailed,

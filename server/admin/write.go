@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -61,28 +62,57 @@ const maxItems = 100
 // object that the request does not hold is told by its name, so that whoever
 // deletes something reads who still refers to it.
 func (s *server) check(w storage.Write, after []*registry.Object, at func(i int) string) error {
-	found := registry.ValidateAll(after, s.Issuer)
-	if len(found) == 0 {
-		return nil
-	}
 	place := make(map[ref]int, len(w.Upserts))
 	for i, o := range w.Upserts {
 		place[ref{o.Kind, o.Name}] = i
 	}
-	var ours, others []api.ProblemItem
-	for _, p := range found {
+	// Of two that claim one thing the later is told, so what is being written
+	// comes last.
+	rank := func(o *registry.Object) int {
+		if _, written := place[ref{o.Kind, o.Name}]; written {
+			return 1
+		}
+		return 0
+	}
+	slices.SortStableFunc(after, func(a, b *registry.Object) int { return rank(a) - rank(b) })
+	ours := s.unfetchable(w, at)
+	var others []api.ProblemItem
+	for _, p := range registry.ValidateAll(after, s.Issuer) {
 		if i, written := place[ref{p.Kind, p.Name}]; written {
 			ours = append(ours, item(join(at(i), p.Path), p.Message))
 		} else {
 			others = append(others, api.ProblemItem{Message: p.String()})
 		}
 	}
-	refused := invalid(first(append(ours, others...))...)
+	all := append(ours, others...)
+	switch {
+	case len(all) == 0:
+		return nil
+	case w.Prune:
+		all = append(first(all), api.ProblemItem{Message: "an object that is not in the request counts as deleted, because of prune"})
+	}
+	refused := invalid(first(all)...)
 	if len(ours) == 0 {
 		refused.Problem = refuse(http.StatusConflict, api.CodeConflict, "this would break other objects, which are listed in errors").Problem
 		refused.Errors = first(others)
 	}
 	return refused
+}
+
+// unfetchable tells of issuers whose keys this server would never fetch, before
+// their names are given away for ever.
+func (s *server) unfetchable(w storage.Write, at func(i int) string) []api.ProblemItem {
+	var items []api.ProblemItem
+	for i, o := range w.Upserts {
+		spec, ok := o.Spec.(*registry.TrustedIssuer)
+		if !ok || s.Fetchable == nil {
+			continue
+		}
+		if path, url := spec.KeysURL(); url != "" && s.Fetchable(url) != nil {
+			items = append(items, item(join(at(i), path), "this server would never fetch keys from here: it wants https and port 443 of a public address, or what trust.allow_http and trust.allow_networks allow besides"))
+		}
+	}
+	return items
 }
 
 func first(items []api.ProblemItem) []api.ProblemItem {
@@ -108,6 +138,9 @@ func ifMatch(header string) (int64, error) {
 		return storage.Present, nil
 	case strings.Contains(header, ","):
 		return 0, invalid(item("header.If-Match", "give one ETag, or *"))
+	}
+	if _, err := strconv.ParseInt(header, 10, 64); err == nil {
+		return 0, invalid(item("header.If-Match", "an ETag has double quotes, which belong to it"))
 	}
 	// What is not one of ours matches nothing, and neither does a weak one:
 	// If-Match compares strongly (RFC 9110, Section 13.1.1).
