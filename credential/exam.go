@@ -67,7 +67,7 @@ func (e *exam) fail(check, fault, shown, wanted string) error {
 func (e *exam) refused(check string, err error) error {
 	var bad *jose.Error
 	if errors.As(err, &bad) {
-		return e.failed(check, &Fault{Name: string(bad.Fault), Err: err})
+		return e.failed(check, &Fault{Name: string(bad.Fault), Shown: bad.Error(), Err: err})
 	}
 	// Whatever is no fault of the token is ours or the issuer's: 503.
 	return e.failed(check, &Fault{Name: FaultUnavailable, Err: fmt.Errorf("%w: %w", ErrUnavailable, err)})

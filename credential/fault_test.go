@@ -62,7 +62,7 @@ func TestMalformedTokens(t *testing.T) {
 		corp.signParts(t, []byte(`{"alg":"ES256","kid":"corp-1"}`), []byte(`{"exp":NaN}`)):                  "json_malformed", // SEC-TM-07
 	} {
 		f := wantFault(t, second(w.Subject(t.Context(), raw, jwtURI)), fault)
-		if len(f.Checks) != 1 || f.Checks[0].Name != credential.CheckForm {
+		if len(f.Checks) != 1 || f.Checks[0].Name != credential.CheckForm || !strings.HasPrefix(f.Checks[0].Shown, fault) {
 			t.Errorf("checks: %v", f.Checks)
 		}
 		wantFault(t, second(w.Assertion(t.Context(), raw, bearerURI)), fault)

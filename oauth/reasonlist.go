@@ -62,7 +62,7 @@ var reasons = []Definition{
 	{ReasonCycle, InvalidRequest, bad, "the delegation chain would loop", "This agent already stands deeper in the token's chain.", "Let the agent use the token it has, or start a new chain."},
 	{ReasonDepth, InvalidRequest, bad, "the delegation chain would be too long", "The chain would be longer than the rule, the blueprint or the server allows.", "Raise maxDepth, maxDelegationDepth or tokens.max_delegation_depth."},
 	{ReasonScope, InvalidScope, bad, "a requested scope cannot be granted", "A scope lies outside the subject token, the rule, the agent, the blueprint or the resource, or nothing is left.", "Ask for less, or add the scope where explain shows it missing."},
-	{ReasonTarget, InvalidTarget, bad, "the target is unknown or not allowed", "resource or audience named no resource within this agent's reach, or was malformed.", "Add the resource to the blueprint and to the delegation rule."},
+	{ReasonTarget, InvalidTarget, bad, "the target is unknown or not allowed", "resource or audience named no resource within this agent's reach, or was malformed.", "Name a registered resource by its identifier (audience: or by its name), and add it to the blueprint and to the delegation rule."},
 	{ReasonTargetDisabled, InvalidTarget, bad, "the target is unknown or not allowed", "The resource is disabled.", "Enable the resource."},
 	{ReasonTargetMissing, InvalidTarget, bad, "no target was named and there is no default", "Neither resource nor audience was sent, and the blueprint leaves it open.", "Send resource, or set defaultResource in the blueprint."},
 	{ReasonLifetime, InvalidRequest, bad, "too little lifetime is left", "Less than 10 seconds would remain until the issued token's exp.", "Send a fresher subject token."},

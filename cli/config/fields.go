@@ -66,7 +66,7 @@ func stateFields() []Field {
 
 func limitFields() []Field {
 	return []Field{
-		{Key: "tokens.default_ttl", Default: "5m", Doc: "Lifetime of a token where nothing stricter applies.", at: func(c *Config) any { return &c.Tokens.DefaultTTL }},
+		{Key: "tokens.default_ttl", Default: "5m", Doc: "Lifetime of a token where no maxTtl of agent, blueprint, rule or resource says another.", at: func(c *Config) any { return &c.Tokens.DefaultTTL }},
 		{Key: "tokens.max_ttl", Default: "1h", Doc: "Longest lifetime that anything may ask for; at most 1h.", at: func(c *Config) any { return &c.Tokens.MaxTTL }},
 		{Key: "tokens.max_delegation_depth", Default: "4", Doc: "Most actors in one token.", at: func(c *Config) any { return &c.Tokens.MaxDelegationDepth }},
 		{Key: "tokens.status_list_ttl", Default: "10s", Later: true, Doc: "How long verifiers may keep a status list.", at: func(c *Config) any { return &c.Tokens.StatusListTTL }},
