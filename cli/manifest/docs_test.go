@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/tokenry/tokenry/cli/manifest"
+	"github.com/tokenry/tokenry/condition"
 	"github.com/tokenry/tokenry/registry"
 )
 
@@ -46,6 +47,21 @@ func TestDocsExamples(t *testing.T) {
 	for _, k := range registry.Kinds() {
 		if shown[k] == 0 {
 			t.Errorf("there is no example of kind %s", k)
+		}
+	}
+}
+
+// TestDocsConditions compiles the conditions that the page shows.
+func TestDocsConditions(t *testing.T) {
+	t.Parallel()
+	_, rest, found := strings.Cut(readPage(t), "\n```cel\n")
+	block, _, closed := strings.Cut(rest, "```")
+	if !found || !closed {
+		t.Fatal("there is no block of conditions")
+	}
+	for line := range strings.Lines(block) {
+		if _, err := condition.Compile(strings.TrimSpace(line)); err != nil {
+			t.Errorf("%s%v", line, err)
 		}
 	}
 }
