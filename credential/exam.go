@@ -88,7 +88,7 @@ func (e *exam) believe(issuer *registry.IssuerEntry, url string) error {
 	e.issuer = issuer
 	e.identity.Issuer, e.identity.IssuerURL, e.identity.Tokens = issuer.Name, url, speaksOf(issuer.Spec)
 	if !issuer.Admits() {
-		return e.fail(CheckIssuer, FaultIssuerDisabled, string(issuer.State)+" "+string(issuer.Spec.Mode), string(registry.Active)+", not shadow")
+		return e.fail(CheckIssuer, FaultIssuerDisabled, string(issuer.State), string(registry.Active))
 	}
 	e.pass(CheckIssuer, url, string(issuer.Name))
 	return nil

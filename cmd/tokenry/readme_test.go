@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -40,7 +41,7 @@ func TestReadme(t *testing.T) {
 		Dir:   dir,
 		Setup: setup(t),
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits": exits, "fetch": fetch, "waitdev": waitDev,
+			"exits": exits, "fetch": fetch, "post": post, "waitdev": waitDev,
 		},
 	})
 }
@@ -59,21 +60,25 @@ func readmeScript(t *testing.T) string {
 		"waitdev",
 	}
 	curl := regexp.MustCompile(`^curl -s '(http://[^']+)' .* > (\S+)$`)
-	ran := 0
+	form := regexp.MustCompile(`^curl -sS (http://\S+)((?: +--data-urlencode \S+)+)$`)
+	ran, posted := 0, 0
 	for _, block := range regexp.MustCompile("(?s)```sh\n(.*?)```").FindAllStringSubmatch(string(page), -1) {
-		for line := range strings.Lines(block[1]) {
+		for line := range strings.Lines(strings.ReplaceAll(block[1], "\\\n", "")) {
 			line = strings.TrimSpace(line)
-			switch m := curl.FindStringSubmatch(line); {
+			switch m, p := curl.FindStringSubmatch(line), form.FindStringSubmatch(line); {
 			case m != nil:
 				script = append(script, "fetch "+m[1]+" "+m[2])
+			case p != nil:
+				script = append(script, "post "+p[1]+strings.ReplaceAll(p[2], "--data-urlencode", ""))
+				posted++
 			case strings.HasPrefix(line, "tokenry "):
 				script = append(script, commandLine(line)...)
 				ran++
 			}
 		}
 	}
-	if ran < 12 {
-		t.Fatalf("found %d lines with tokenry in the README; has its form changed?", ran)
+	if ran < 12 || posted != 1 {
+		t.Fatalf("found %d lines with tokenry and %d exchanges by curl in the README; has its form changed?", ran, posted)
 	}
 	return strings.Join(script, "\n") + "\n"
 }
@@ -152,17 +157,42 @@ func devContext(ts *testscript.TestScript) (c contexts, err error) {
 func fetch(ts *testscript.TestScript, _ bool, args []string) {
 	c, err := devContext(ts)
 	ts.Check(err)
-	url := strings.Replace(args[0], "http://127.0.0.1:8082", c.Contexts["dev"].Demo, 1)
-	res, err := http.Get(url)
+	from := strings.Replace(args[0], "http://127.0.0.1:8082", c.Contexts["dev"].Demo, 1)
+	res, err := http.Get(from)
 	ts.Check(err)
 	defer res.Body.Close()
 	body, err := io.ReadAll(res.Body)
 	ts.Check(err)
 	m := regexp.MustCompile(`"token":"([^"]*)"`).FindSubmatch(body)
 	if m == nil {
-		ts.Fatalf("%s answered %d without a token", url, res.StatusCode)
+		ts.Fatalf("%s answered %d without a token", from, res.StatusCode)
 	}
 	ts.Check(os.WriteFile(ts.MkAbs(args[1]), m[1], 0o600))
+}
+
+// post sends a form as curl --data-urlencode does, NAME=VALUE or NAME@FILE, and
+// wants a token.
+func post(ts *testscript.TestScript, _ bool, args []string) {
+	c, err := devContext(ts)
+	ts.Check(err)
+	form := url.Values{}
+	for _, arg := range args[1:] {
+		name, value, literal := strings.Cut(arg, "=")
+		if !literal {
+			name, value, _ = strings.Cut(arg, "@")
+			value = ts.ReadFile(value)
+		}
+		form.Set(name, value)
+	}
+	to := strings.Replace(args[0], "http://127.0.0.1:8080", c.Contexts["dev"].Public, 1)
+	res, err := http.PostForm(to, form)
+	ts.Check(err)
+	defer res.Body.Close()
+	body, err := io.ReadAll(res.Body)
+	ts.Check(err)
+	if res.StatusCode != http.StatusOK || !strings.Contains(string(body), `"access_token"`) {
+		ts.Fatalf("%s answers %d: %s", to, res.StatusCode, body)
+	}
 }
 
 // waitDev waits until the server in the background is ready. The context that

@@ -122,7 +122,8 @@ func (n *noun) put(ctx context.Context, in *struct {
 	w.Upserts = []*registry.Object{o}
 	out, err := n.upsert(ctx, w)
 	if w.Create && errors.Is(err, storage.ErrExists) {
-		return nil, storage.ErrVersion // RFC 9110, Section 13.1.2: it is 412, as for If-Match
+		// RFC 9110, Section 13.1.2: it is 412, as for If-Match.
+		return nil, refuse(http.StatusPreconditionFailed, api.CodePreconditionFailed, "there is an object of this name already")
 	}
 	return out, err
 }

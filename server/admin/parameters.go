@@ -21,7 +21,7 @@ type Writing struct {
 
 // Repeatable is a call whose sender may not hear the answer and ask again.
 type Repeatable struct {
-	IdempotencyKey string `header:"Idempotency-Key" maxLength:"255" pattern:"^[ -~]+$" doc:"Any text, for this request alone. The same request with the same key within a day changes nothing more and has the same outcome."`
+	IdempotencyKey string `header:"Idempotency-Key" maxLength:"255" pattern:"^[ -~]+$" doc:"Any text, for this request alone. The same request with the same key within a day changes nothing more and has the same outcome, or 404 if what it made is gone."`
 }
 
 // once is how storage knows the request again.
