@@ -70,6 +70,15 @@ func (u *terminal) write(t *testing.T, name, text string) string {
 	return path
 }
 
+func (u *terminal) read(t *testing.T, name string) string {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join(u.dir, name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(data)
+}
+
 var variable = regexp.MustCompile("^[A-Z_]+=")
 
 func (u *terminal) run(args ...string) result { return u.pipe("", args...) }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -44,7 +45,9 @@ func (a *app) devCommand() *cobra.Command {
 		Short: "Run everything on this machine: Postgres, server, demo provider, demo data",
 		Long: "dev starts a private PostgreSQL, migrates it, starts a server and a demo OpenID provider, applies demo resources,\n" +
 			"does one real exchange and shows it, then serves until ^C. It is not for production: use serve there.\n" +
-			"The server is remembered as context \"dev\", which makes it the one that other commands use.",
+			"The server is remembered as context \"dev\", which makes it the one that other commands use, also after ^C.\n" +
+			"It is not remembered with --once, nor while the dev that is remembered still answers: then it shows the\n" +
+			"flags that lead to this one.",
 		Example: "  tokenry dev\n  tokenry dev --once\n" +
 			"  tokenry dev --data-dir /srv/second --listen 127.0.0.1:9080 --admin-listen 127.0.0.1:9081 --demo-listen 127.0.0.1:9082",
 		Args: arguments(0, 0),
@@ -53,7 +56,7 @@ func (a *app) devCommand() *cobra.Command {
 	cmd.Flags().StringVar(&o.Listen, "listen", "127.0.0.1:8080", "address of the public listener")
 	cmd.Flags().StringVar(&o.AdminListen, "admin-listen", "127.0.0.1:8081", "address of the admin listener")
 	cmd.Flags().StringVar(&o.DemoListen, "demo-listen", "", "address of the demo provider (default: where it was last time, 127.0.0.1:8082 at first)")
-	once := cmd.Flags().Bool("once", false, "stop after the first exchange")
+	once := cmd.Flags().Bool("once", false, "stop after the first exchange, and remember nothing")
 	complete(cmd, "data-dir", files)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if a.Dev == nil {
@@ -75,15 +78,21 @@ func (a *app) dev(ctx context.Context, o DevOptions, once bool) error {
 	}
 	var tried error
 	err := a.Dev(ctx, o, func(i DevInfo) {
-		tried = a.devReady(ctx, w, i)
 		if once {
+			tried = a.devReady(ctx, w, i, "")
 			stop()
 			return
 		}
+		saved, flags := a.remember(ctx, i)
+		tried = a.devReady(ctx, w, i, saved)
 		if e := (*Error)(nil); errors.As(tried, &e) && !e.shown {
 			fmt.Fprintf(a.Stderr, "tokenry: the exchange did not succeed: %s\n", printableLines(tried.Error()))
 		}
-		hints(w, "From another terminal:", "tokenry try", "", "tokenry try --scope payments:write", "", "tokenry explain --last-denied", "", "tokenry get agents")
+		if flags == "" {
+			hints(w, "From another terminal:", "tokenry try", "", "tokenry try --scope payments:write", "", "tokenry explain --last-denied", "", "tokenry get agents")
+		} else {
+			hints(w, "From another terminal:", "tokenry get agents"+flags, "", "tokenry explain --last-denied"+flags)
+		}
 		fmt.Fprintln(w, "\nServing until ^C.")
 	})
 	if err != nil {
@@ -95,23 +104,55 @@ func (a *app) dev(ctx context.Context, o DevOptions, once bool) error {
 	return nil
 }
 
-// devReady tells what is where, remembers the server, and does the real thing
-// once.
-func (a *app) devReady(ctx context.Context, w io.Writer, i DevInfo) error {
-	c := Context{Server: i.AdminURL, TokenFile: i.TokenFile, Issuer: i.Issuer, Public: i.PublicURL, Demo: i.DemoURL}
-	saved := "saved as context \"" + devContext + "\""
-	if err := a.saveContext(devContext, c); err != nil {
-		saved = "not saved: " + err.Error()
+// context is how other commands find the server.
+func (i DevInfo) context() Context {
+	return Context{Server: i.AdminURL, TokenFile: i.TokenFile, Issuer: i.Issuer, Public: i.PublicURL, Demo: i.DemoURL}
+}
+
+// remember saves the server as the current context, and says what became of
+// that. When it is not saved, flags are what other commands need.
+func (a *app) remember(ctx context.Context, i DevInfo) (saved, flags string) {
+	flags = " --server " + i.AdminURL + " --token-file " + i.TokenFile
+	if other := a.otherDev(ctx, i); other != "" {
+		return fmt.Sprintf("not saved: context %q is the dev at %s", devContext, other), flags
 	}
+	if err := a.saveContext(devContext, i.context()); err != nil {
+		return "not saved: " + err.Error(), flags
+	}
+	return fmt.Sprintf("saved as context %q", devContext), ""
+}
+
+// otherDev is the remembered dev, if it is not this one and still serves: it
+// takes the admin token that it wrote at its start.
+func (a *app) otherDev(ctx context.Context, i DevInfo) string {
+	all, err := a.contexts()
+	c := all.Contexts[devContext]
+	if err != nil || c.Server == "" || c.Server == i.AdminURL {
+		return ""
+	}
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	client, err := a.connect(c.Server, c.TokenFile)
+	if err == nil {
+		_, err = client.Status(ctx)
+	}
+	if err != nil {
+		return ""
+	}
+	return c.Server
+}
+
+// devReady tells what is where, and does the real thing once.
+func (a *app) devReady(ctx context.Context, w io.Writer, i DevInfo, saved string) error {
 	fmt.Fprintln(w)
 	rows(w, [][]string{
 		{"  data", i.DataDir},
 		{"  issuer", i.Issuer + "   /token  /.well-known/jwks.json"},
-		{"  admin API", i.AdminURL + "/api/v1   " + saved},
+		{"  admin API", strings.TrimRight(i.AdminURL+"/api/v1   "+saved, " ")},
 		{"  admin token", i.AdminToken + "   until the next start; in " + i.TokenFile},
 		{"  demo", i.DemoURL + "   /idp (alice, mallory)  /cluster (service accounts)"},
 	})
 	fmt.Fprintln(w)
-	_, err := a.try(ctx, c, trial{user: "alice", agent: "research-agent"})
+	_, err := a.try(ctx, i.context(), trial{user: "alice", agent: "research-agent"})
 	return err
 }

@@ -148,6 +148,28 @@ func TestDev(t *testing.T) {
 		t.Errorf("mode of the contexts: %v, %v", mode, err)
 	}
 
+	// A second dev leaves the context of the first alone while that serves, and
+	// says how it is reached; with --once nothing serves afterwards.
+	first := info
+	info.AdminURL = newRecorder(t).url
+	info.DemoURL = "http://127.0.0.1:1"
+	r = u.run(args...)
+	r.want(t, cli.ExitOK, `not saved: context "dev" is the dev at `+as.AdminURL+"\n",
+		"\nFrom another terminal:   tokenry get agents --server "+info.AdminURL+" --token-file "+token+"\n")
+	hides(t, r, "tokenry try")
+	if got := u.read(t, ".config/tokenry/config.yaml"); got != string(data) {
+		t.Errorf("the second dev took over:\n%s", got)
+	}
+	u.write(t, "gone", "of an earlier start")
+	u.contexts(t, cli.Contexts{Current: "dev", Contexts: map[string]cli.Context{"dev": {Server: as.AdminURL, TokenFile: u.dir + "/gone"}}})
+	before := u.read(t, ".config/tokenry/config.yaml")
+	u.run(append(args, "--once")...)
+	if got := u.read(t, ".config/tokenry/config.yaml"); got != before {
+		t.Errorf("--once saved a context:\n%s", got)
+	}
+	u.run(args...).want(t, cli.ExitOK, `saved as context "dev"`)
+	info = first
+
 	if r = u.run(append(args, "--once")...); r.code != cli.ExitOK || !stopped {
 		t.Errorf("--once: exit code %d, stopped %t", r.code, stopped)
 	}

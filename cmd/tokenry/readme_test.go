@@ -56,6 +56,7 @@ func readmeScript(t *testing.T) string {
 	script := []string{
 		"exec tokenry dev --once --demo-listen 127.0.0.1:0 " + free,
 		"stdout 'verified offline'",
+		"! exists $XDG_CONFIG_HOME/tokenry/config.yaml", // nothing serves: nothing is remembered
 		"exec tokenry dev " + free + " &dev&",
 		"waitdev",
 	}
@@ -195,8 +196,7 @@ func post(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-// waitDev waits until the server in the background is ready. The context that
-// the run before left behind names a server that is gone.
+// waitDev waits until the server in the background is ready.
 func waitDev(ts *testscript.TestScript, _ bool, _ []string) {
 	var last error
 	for range 300 {
