@@ -101,6 +101,7 @@ func (a *app) dev(ctx context.Context, o DevOptions, once bool) error {
 	if once {
 		return tried
 	}
+	fmt.Fprintln(w, "\nStopped.")
 	return nil
 }
 

@@ -131,7 +131,7 @@ func TestDev(t *testing.T) {
 
 	r := u.run(args...)
 	r.want(t, cli.ExitOK, "tokenry dev 1.2.3   not for production\n", "  ✓ PostgreSQL    private  (1.234s)\n", `saved as context "dev"`, as.AdminToken+"   until the next start; in "+token+"\n",
-		"\n200 OK in ", "From another terminal:   tokenry try\n", "\nServing until ^C.\n")
+		"\n200 OK in ", "From another terminal:   tokenry try\n", "\nServing until ^C.\n\nStopped.\n")
 	if stopped || r.errors != "" {
 		t.Errorf("it stopped at once; %s", r.errors)
 	}
@@ -173,7 +173,7 @@ func TestDev(t *testing.T) {
 	if r = u.run(append(args, "--once")...); r.code != cli.ExitOK || !stopped {
 		t.Errorf("--once: exit code %d, stopped %t", r.code, stopped)
 	}
-	hides(t, r, "From another terminal", "Serving until")
+	hides(t, r, "From another terminal", "Serving until", "Stopped.")
 
 	info.DemoURL = "http://127.0.0.1:1"
 	u.run(append(args, "--once")...).want(t, cli.ExitUnreachable, "cannot reach http://127.0.0.1:1")
