@@ -27,11 +27,7 @@ func (a *app) connectionFlags(root *cobra.Command) {
 // client finds the server and the admin token: flag, then variable, then
 // context.
 func (a *app) client() (*api.Client, error) {
-	server, file := a.server, a.tokenFile
-	if a.context == "" {
-		// Whoever types --context means that server, whatever the shell exports.
-		server, file = first(server, a.env("TOKENRY_SERVER")), first(file, a.env("TOKENRY_TOKEN_FILE"))
-	}
+	server, file := a.named()
 	if server == "" || file == "" {
 		c, err := a.current()
 		if err != nil {
@@ -50,6 +46,29 @@ func (a *app) client() (*api.Client, error) {
 		return nil, usage("no admin token for %s: give --token-file", server)
 	}
 	return a.connect(server, file)
+}
+
+// named are the server and the token file that flags and variables name.
+func (a *app) named() (server, file string) {
+	if a.context != "" {
+		// Whoever types --context means that server, whatever the shell exports.
+		return a.server, a.tokenFile
+	}
+	return first(a.server, a.env("TOKENRY_SERVER")), first(a.tokenFile, a.env("TOKENRY_TOKEN_FILE"))
+}
+
+// issuing is the context whose issuer stands for the server. The issuer of the
+// context is no other server's: a token sent or trusted there would be a
+// mistake that nobody sees.
+func (a *app) issuing() (Context, error) {
+	c, err := a.current()
+	if err != nil {
+		return Context{}, err
+	}
+	if server, _ := a.named(); server != "" && server != c.Server {
+		return Context{}, usage("the issuer of %s is not known here: give --issuer", server)
+	}
+	return c, nil
 }
 
 // connect speaks to the admin API of server with the token in file.

@@ -42,6 +42,15 @@ func (r *recorder) asked() string {
 	return text
 }
 
+// requests counts what came since the last call.
+func (r *recorder) requests() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	n := len(r.tokens)
+	r.tokens = nil
+	return n
+}
+
 // TestWhichServer: flag, then variable, then context, and no token for a server
 // that it is not meant for.
 func TestWhichServer(t *testing.T) {
@@ -88,6 +97,40 @@ func TestWhichServer(t *testing.T) {
 		}
 	}
 	u.run("--context", "prd", "get", "agents").want(t, cli.ExitUsage, `no context "prd"; did you mean "prod"?`)
+}
+
+// TestWhichIssuer: the context's issuer is that of the context's server alone.
+func TestWhichIssuer(t *testing.T) {
+	t.Parallel()
+	u := newTerminal(t)
+	dev, other := newRecorder(t), newRecorder(t)
+	token := u.write(t, "token", "a.b.c")
+	u.contexts(t, cli.Contexts{Current: "dev", Contexts: map[string]cli.Context{
+		"dev": {Server: "http://127.0.0.1:1", TokenFile: token, Issuer: dev.url},
+	}})
+	exchange := []string{"token", "exchange", "--client-assertion-file", token}
+	verify := []string{"token", "verify", token}
+
+	for _, named := range []string{"--server=" + other.url, "TOKENRY_SERVER=" + other.url} {
+		for _, command := range [][]string{exchange, verify} {
+			// In front, for a variable.
+			u.run(append([]string{named}, command...)...).want(t, cli.ExitUsage, "the issuer of "+other.url+" is not known here: give --issuer")
+		}
+	}
+	if dev.requests()+other.requests() != 0 {
+		t.Error("a server was asked")
+	}
+	for name, args := range map[string][]string{
+		"no server named":           exchange,
+		"the context's server":      append(exchange, "--server=http://127.0.0.1:1"),
+		"--context over a variable": append([]string{"TOKENRY_SERVER=" + other.url, "--context=dev"}, exchange...),
+		"--issuer":                  append(exchange, "--server="+other.url, "--issuer="+dev.url),
+	} {
+		u.run(args...)
+		if dev.requests() != 1 || other.requests() != 0 {
+			t.Errorf("%s: the context's issuer was not asked", name)
+		}
+	}
 }
 
 func TestContextsFile(t *testing.T) {

@@ -160,7 +160,7 @@ type exchangeFlags struct {
 
 func (x *exchangeFlags) bind(cmd *cobra.Command, agents cobra.CompletionFunc) {
 	f := cmd.Flags()
-	f.StringVar(&x.issuer, "issuer", "", "issuer to ask (default: of the context)")
+	f.StringVar(&x.issuer, "issuer", "", "issuer to ask (default: of the context, unless --server names another server)")
 	f.StringVar(&x.subjectFile, "subject-token-file", "", "file with the token of the subject, - for stdin")
 	f.StringVar(&x.subjectType, "subject-token-type", "jwt", "its type: jwt, id_token, access_token, or a URN")
 	f.StringVar(&x.actorFile, "actor-token-file", "", "file with the token of the actor, - for stdin")
@@ -254,7 +254,7 @@ func target(form url.Values, scopes, resources, audiences []string) {
 // tokenEndpoint: every URL of a server derives from its issuer.
 func (a *app) tokenEndpoint(issuer string) (string, error) {
 	if issuer == "" {
-		c, err := a.current()
+		c, err := a.issuing()
 		if err != nil {
 			return "", err
 		}

@@ -30,7 +30,7 @@ func (a *app) verifyCommand() *cobra.Command {
 			"  tokenry token verify --issuer https://sts.example.com --audience https://gateway.example < token.jwt",
 		Args: arguments(0, 1), ValidArgsFunction: fileOnce,
 	}
-	issuer := cmd.Flags().String("issuer", "", "issuer to trust (default: of the context)")
+	issuer := cmd.Flags().String("issuer", "", "issuer to trust (default: of the context, unless --server names another server)")
 	audience := cmd.Flags().String("audience", "", "identifier of the resource that the token must be for (default: any)")
 	complete(cmd, "issuer", nil)
 	complete(cmd, "audience", nil)
@@ -67,7 +67,7 @@ func (a *app) trustedIssuer(flag string) (string, error) {
 	if flag != "" {
 		return flag, nil
 	}
-	c, err := a.current()
+	c, err := a.issuing()
 	if err != nil {
 		return "", err
 	}
