@@ -1,6 +1,8 @@
 package cli_test
 
 import (
+	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -221,4 +223,23 @@ func TestUnreachable(t *testing.T) {
 	defer page.Close()
 	u.run("get", "agents", "--server", page.URL, "--token-file", token).want(t, cli.ExitRefused, "reading the answer")
 	u.run("token", "exchange", "--issuer", page.URL, "--client-assertion-file", token).want(t, cli.ExitRefused, "is it a token endpoint?")
+}
+
+// TestUntrustedCertificate: the message says all of what is wrong with it.
+func TestUntrustedCertificate(t *testing.T) {
+	t.Parallel()
+	u := newTerminal(t)
+	token := u.write(t, "token", "secret")
+	srv := httptest.NewUnstartedServer(http.NotFoundHandler())
+	srv.Config.ErrorLog = log.New(io.Discard, "", 0)
+	srv.StartTLS()
+	defer srv.Close()
+	for _, args := range [][]string{
+		{"get", "agents", "--server", srv.URL, "--token-file", token},
+		{"token", "exchange", "--issuer", srv.URL, "--client-assertion-file", token},
+	} {
+		r := u.run(args...)
+		r.want(t, cli.ExitUnreachable, "tokenry: cannot reach "+srv.URL+": its certificate is not trusted (certificate signed by unknown authority",
+			"); SSL_CERT_FILE names a file with more authorities\n")
+	}
 }

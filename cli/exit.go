@@ -2,6 +2,8 @@ package cli
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -9,6 +11,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"syscall"
 
 	"github.com/tokenry/tokenry/api"
 )
@@ -101,11 +104,31 @@ func unreachable(err error) error {
 	return &Error{Code: ExitRefused, Err: err}
 }
 
-// cause is the last part of a network error: the rest repeats the address.
+// cause says why a connection failed, without the address that the error
+// repeats.
 func cause(err error) string {
+	var unknown x509.UnknownAuthorityError
+	var untrusted *tls.CertificateVerificationError
+	var name *net.DNSError
+	var system syscall.Errno
+	switch {
+	case errors.As(err, &unknown):
+		return fmt.Sprintf("its certificate is not trusted (%s); SSL_CERT_FILE names a file with more authorities", bare(unknown))
+	case errors.As(err, &untrusted):
+		return fmt.Sprintf("its certificate is not trusted (%s)", bare(untrusted.Err))
+	case errors.As(err, &name):
+		return name.Err
+	case errors.As(err, &system):
+		return system.Error()
+	}
+	return bare(err)
+}
+
+// bare is an error without the package that made it.
+func bare(err error) string {
 	s := err.Error()
-	if i := strings.LastIndex(s, ": "); i >= 0 {
-		return s[i+2:]
+	for _, prefix := range []string{"x509: ", "net/http: ", "http: "} {
+		s = strings.TrimPrefix(s, prefix)
 	}
 	return s
 }
