@@ -146,6 +146,9 @@ func TestWithoutDatabase(t *testing.T) {
 		if strings.Contains(a.body, name) || strings.Contains(a.body, "SQLSTATE") {
 			t.Errorf("%s %s: %s", r.method, r.path, a.body)
 		}
+		if unsure := strings.Contains(a.body, "whether it has written is not known"); unsure != (r.method != http.MethodGet) {
+			t.Errorf("%s %s: %s", r.method, r.path, a.body)
+		}
 		if n := strings.Count(p.log.String(), "\n"); n != i+1 {
 			t.Errorf("%s %s: %d lines in the log, want %d: %s", r.method, r.path, n, i+1, p.log.String())
 		}

@@ -13,7 +13,7 @@ import (
 // fail turns the error of a handler into what the caller may read of it. It is
 // the only place that does, and the only one that logs: what a caller can mend
 // is told to the caller alone, what only an operator can mend goes to the log.
-func fail(ctx context.Context, log *slog.Logger, err error) error {
+func fail(ctx context.Context, log *slog.Logger, method string, err error) error {
 	var told *problem
 	switch {
 	case errors.As(err, &told):
@@ -34,7 +34,11 @@ func fail(ctx context.Context, log *slog.Logger, err error) error {
 		return refuse(http.StatusServiceUnavailable, api.CodeUnavailable, "the request ended before its answer")
 	case storage.IsUnavailable(err):
 		log.WarnContext(ctx, "admin request failed", "cause", err)
-		return refuse(http.StatusServiceUnavailable, api.CodeUnavailable, "the database does not answer, and whether it has written is not known; read the object, then try again")
+		text := "the database does not answer; try again"
+		if method != http.MethodGet {
+			text = "the database does not answer, and whether it has written is not known; read the object, then try again"
+		}
+		return refuse(http.StatusServiceUnavailable, api.CodeUnavailable, text)
 	}
 	log.ErrorContext(ctx, "admin request failed", "cause", err)
 	return refuse(http.StatusInternalServerError, api.CodeInternal, "the server failed; its log says why")

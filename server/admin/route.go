@@ -53,7 +53,7 @@ func route[I, O any](r *router, method, path string, d about, handle func(contex
 	huma.Register(r.huma, op, func(ctx context.Context, in *I) (*O, error) {
 		out, err := handle(ctx, in)
 		if err != nil {
-			return nil, fail(ctx, r.log, err)
+			return nil, fail(ctx, r.log, method, err)
 		}
 		return out, nil
 	})
