@@ -24,6 +24,27 @@ spec: { resources: [ { name: billing, scopes: ["bill:read"] } ] }
 `
 )
 
+// TestRoundTrip: what get prints as YAML can be applied, and changes nothing.
+func TestRoundTrip(t *testing.T) {
+	t.Parallel()
+	as := authtest.Start(t)
+	u := at(t, as)
+	as.Apply(t, "apiVersion: tokenry/v1\nkind: Agent\nmetadata: { name: odd, labels: { country: \"NO\", \"a.b/c\": \"0777\" } }\n"+
+		"spec: { blueprint: legacy, owner: \"on: # off\", sponsor: \"y\", expiresAt: \"2031-01-31T12:00:00Z\" }\n")
+
+	for _, kind := range []string{"agents", "blueprints", "issuers", "resources", "rules"} {
+		all := u.run("get", kind, "-o", "yaml")
+		all.want(t, cli.ExitOK, "\nstatus:\n", "\n---\napiVersion: tokenry/v1\n")
+		r := u.pipe(all.out, "apply", "-f", "-")
+		if r.want(t, cli.ExitOK, " unchanged\n"); strings.Count(r.out, "\n") != strings.Count(r.out, " unchanged\n") || strings.Count(r.out, "\n") != 1+strings.Count(all.out, "---\n") {
+			t.Errorf("%s:\n%s", kind, r.out)
+		}
+	}
+	for _, verb := range []string{"get", "describe"} {
+		u.pipe(u.run(verb, "agent", "odd", "-o", "yaml").out, "apply", "-f", "-").want(t, cli.ExitOK, "agent/odd unchanged\n")
+	}
+}
+
 func TestApply(t *testing.T) {
 	t.Parallel()
 	as := authtest.StartWith(t, authtest.Options{Empty: true})

@@ -17,7 +17,7 @@ func (a *app) describeCommand() *cobra.Command {
 		Use:   "describe KIND NAME",
 		Short: "Show one object in full",
 		Long: "describe shows what the server knows of an object, and its spec as apply takes it.\n" +
-			"-o yaml is a manifest but for `status`.",
+			"What -o yaml prints is a manifest, which apply takes.",
 		Example: "  tokenry describe agent research-agent\n  tokenry describe rule/staff-to-research",
 		Args:    arguments(1, 2), ValidArgsFunction: a.completeObject,
 	}

@@ -17,9 +17,10 @@ func (a *app) getCommand() *cobra.Command {
 		Use:   "get KIND [NAME]",
 		Short: "List objects, or show one",
 		Long: "Kinds: " + strings.Join(kindWords(), ", ") + ". The singular and the kinds of manifests (TrustedIssuer) do as well,\n" +
-			"and so does KIND/NAME.",
-		Example: "  tokenry get agents\n  tokenry get agent research-agent -o yaml\n  tokenry get rules -o name",
-		Args:    arguments(1, 2), ValidArgsFunction: a.completeObject,
+			"and so does KIND/NAME. What -o yaml prints is a manifest, which apply takes.",
+		Example: "  tokenry get agents\n  tokenry get agent research-agent -o yaml\n  tokenry get rules -o name\n" +
+			"  tokenry get agents -o yaml > agents.yaml",
+		Args: arguments(1, 2), ValidArgsFunction: a.completeObject,
 	}
 	f := outputFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -63,8 +64,9 @@ func missing(err error, n noun, name string) error {
 }
 
 func objectsView(n noun, list []api.Object, value any) view {
-	v := view{value: value}
+	v := view{value: value, list: []any{}}
 	for _, o := range list {
+		v.list = append(v.list, o)
 		v.names = append(v.names, n.one+"/"+o.Metadata.Name)
 	}
 	v.table = func(w io.Writer) {

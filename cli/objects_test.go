@@ -72,6 +72,9 @@ func TestGetNothing(t *testing.T) {
 	if r := u.run("get", "rules", "-o", "json"); r.out != "{\n  \"items\": []\n}\n" {
 		t.Errorf("-o json printed %q", r.out)
 	}
+	if r := u.run("get", "rules", "-o", "yaml"); r.code != cli.ExitOK || r.out != "" {
+		t.Errorf("-o yaml printed %q", r.out)
+	}
 	if r := u.run("get", "rules", "-o", "name"); r.code != cli.ExitOK || r.out != "" {
 		t.Errorf("-o name printed %q", r.out)
 	}

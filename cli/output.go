@@ -11,6 +11,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"go.yaml.in/yaml/v3"
+
+	"github.com/tokenry/tokenry/cli/manifest"
 )
 
 // format is the value of -o.
@@ -47,7 +49,8 @@ func outputFlag(cmd *cobra.Command) *format {
 
 // view is a result in every format.
 type view struct {
-	value any // for json and yaml
+	value any   // for json, and for yaml without list
+	list  []any // for yaml: one document each
 	names []string
 	table func(w io.Writer)
 }
@@ -57,6 +60,9 @@ func (a *app) print(f format, v view) error {
 	case jsonFormat:
 		return writeJSON(a.Stdout, v.value)
 	case yamlFormat:
+		if v.list != nil {
+			return writeYAML(a.Stdout, v.list...)
+		}
 		return writeYAML(a.Stdout, v.value)
 	case nameFormat:
 		for _, n := range v.names {
@@ -81,31 +87,47 @@ func writeJSON(w io.Writer, v any) error {
 	return err
 }
 
-// writeYAML goes through JSON, so that both formats have the same names and
-// order of members. JSON is YAML; reading it as nodes keeps the order.
-func writeYAML(w io.Writer, v any) error {
-	data, err := json.Marshal(v)
-	if err != nil {
-		return err
+// writeYAML writes each value as a document of its own.
+func writeYAML(w io.Writer, values ...any) error {
+	if len(values) == 0 {
+		return nil
 	}
-	var node yaml.Node
-	// YAML has no control characters, not even in quotes; JSON has some.
-	if err := yaml.Unmarshal([]byte(escapeJSON(string(data), unicode.IsControl)), &node); err != nil {
-		return err
-	}
-	plainStyle(&node)
 	enc := yaml.NewEncoder(w)
 	enc.SetIndent(2)
-	if err := enc.Encode(&node); err != nil {
-		return err
+	for _, v := range values {
+		node, err := yamlNode(v)
+		if err != nil {
+			return err
+		}
+		if err := enc.Encode(node); err != nil {
+			return err
+		}
 	}
 	return enc.Close()
 }
 
+// yamlNode goes through JSON, so that both formats have the same names and
+// order of members. JSON is YAML; reading it as nodes keeps the order.
+func yamlNode(v any) (*yaml.Node, error) {
+	data, err := json.Marshal(v)
+	if err != nil {
+		return nil, err
+	}
+	var node yaml.Node
+	// YAML has no control characters, not even in quotes; JSON has some.
+	if err := yaml.Unmarshal([]byte(escapeJSON(string(data), unicode.IsControl)), &node); err != nil {
+		return nil, err
+	}
+	plainStyle(&node)
+	return &node, nil
+}
+
 // plainStyle drops JSON's braces and quotes; the encoder puts quotes back where
-// a text would read as something else.
+// a text would read as something else in the YAML of today.
 func plainStyle(n *yaml.Node) {
-	n.Style = 0
+	if !manifest.OldBool(n.Value) {
+		n.Style = 0
+	}
 	for _, c := range n.Content {
 		plainStyle(c)
 	}

@@ -77,7 +77,7 @@ func (r *reader) document(n *yaml.Node) {
 			r.value(&out, m.value, m.at, 0)
 			r.doc.Spec = out.Bytes()
 		case "status":
-			r.fault(m.at, "is set by the server; leave it out")
+			// The server's, not read: what `get -o yaml` prints can be applied.
 		default:
 			r.fault(m.at, "%s", registry.UnknownField(m.name, []string{"apiVersion", "kind", "metadata", "spec"}))
 		}

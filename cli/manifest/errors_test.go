@@ -56,7 +56,8 @@ func TestErrorsNameTheLine(t *testing.T) {
 			"%6: metadata.labels.a.b: begins or ends with a space"}},
 		{"label key with spaces", strings.Replace(good, "agent }", "agent,\n labels: {\n  \"a b\": x } }", 1), []string{
 			`%5: metadata.labels."a b": must be made of letters, digits, '.', '_', '-' and '/', at most 63`}},
-		{"status", good + "status: { state: active }\n", []string{"%8: status: is set by the server; leave it out"}},
+		{"status in the spec", good + "  status: { state: active }\n", []string{
+			"%8: spec.status: is not a field; there are blueprint, card, credentials, expiresAt, jwks, jwksUrl, maxTtl, owner, resources, sponsor, tls"}},
 		{"unknown at the top", good + "specs: {}\n", []string{`%8: specs: is not a field; did you mean "spec"?`}},
 		{"unknown in the spec", good + "  zone: x\n", []string{`%8: spec.zone: is not a field; there are blueprint, card, credentials, expiresAt, jwks, jwksUrl, maxTtl, owner, resources, sponsor, tls`}},
 		{"misspelt", good + "  maxTTL: 5m\n", []string{`%8: spec.maxTTL: is not a field; did you mean "maxTtl"?`}},

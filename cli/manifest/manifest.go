@@ -6,7 +6,8 @@
 //
 // Of YAML it takes what reads the same everywhere. Anchors, aliases, merge keys
 // and tags are refused, and so are words and numbers that one version of YAML
-// takes for something else than another does.
+// takes for something else than another does. The `status` of an object is the
+// server's and is not read.
 package manifest
 
 import (

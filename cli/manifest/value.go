@@ -148,16 +148,16 @@ func (r *reader) text(n *yaml.Node, at *place) (string, bool) {
 	case n.Tag != "!!str" && n.Tag != "!!timestamp":
 		r.fault(at, "must be a text; put it in quotes")
 		return "", false
-	case n.Style == 0 && oldBool(n.Value):
+	case n.Style == 0 && OldBool(n.Value):
 		r.fault(at, "%s is a text to one version of YAML and true or false to another; write true or false, or put it in quotes", n.Value)
 		return "", false
 	}
 	return n.Value, true
 }
 
-// oldBool reports whether YAML 1.1 takes a plain word for true or false where
+// OldBool reports whether YAML 1.1 takes a plain word for true or false where
 // YAML 1.2 does not.
-func oldBool(word string) bool {
+func OldBool(word string) bool {
 	words := []string{"y", "n", "yes", "no", "on", "off"}
 	lower := strings.ToLower(word)
 	return slices.Contains(words, lower) && (word == lower || word == strings.ToUpper(word) || word == strings.ToUpper(word[:1])+lower[1:])
