@@ -48,7 +48,7 @@ func (a *app) applyCommand() *cobra.Command {
 		}
 		result, err := c.Apply(cmd.Context(), request)
 		if err != nil {
-			return failure(locate(err, docs))
+			return a.failure(locate(err, docs))
 		}
 		return a.print(*f, resultView(result, *dryRun))
 	}

@@ -60,6 +60,9 @@ type app struct {
 	plaintext bool
 
 	stdinTaken bool
+
+	// asked is whom the command speaks to, for its errors.
+	asked struct{ server, token string }
 }
 
 // New makes the command tree. Errors of its commands are *Error; Run prints

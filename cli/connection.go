@@ -39,11 +39,8 @@ func (a *app) client() (*api.Client, error) {
 			file = c.TokenFile
 		}
 	}
-	switch {
-	case server == "":
+	if server == "" {
 		return nil, usage("no server: start one with `tokenry dev`, or give --server and --token-file")
-	case file == "":
-		return nil, usage("no admin token for %s: give --token-file", server)
 	}
 	return a.connect(server, file)
 }
@@ -76,9 +73,16 @@ func (a *app) connect(server, file string) (*api.Client, error) {
 	if err := a.confidential(server); err != nil {
 		return nil, err
 	}
+	if file == "" {
+		return nil, usage("no admin token for %s: give --token-file", server)
+	}
 	token, err := a.input(file)
 	if err != nil {
 		return nil, err
+	}
+	a.asked.server, a.asked.token = server, "in "+file
+	if file == "-" {
+		a.asked.token = "from stdin"
 	}
 	client, err := api.New(api.Config{URL: server, Token: token, HTTP: a.http()})
 	if err != nil {
@@ -92,8 +96,8 @@ func (a *app) connect(server, file string) (*api.Client, error) {
 // RFC 6750, Section 5.3.
 func (a *app) confidential(server string) error {
 	u, err := url.Parse(server)
-	if err != nil || u.Host == "" {
-		return usage("%q is no URL; write it like https://sts.example.com or http://127.0.0.1:8081", server)
+	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+		return usage("%q is no URL of a server: it begins with https:// or http://, as in http://127.0.0.1:8081", server)
 	}
 	if u.Scheme == "http" && !loopback(u) && !a.plaintext {
 		return usage("%s would send secrets over plain http; use https (or --insecure-plaintext where something else encrypts)", server)

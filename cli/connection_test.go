@@ -243,3 +243,17 @@ func TestUntrustedCertificate(t *testing.T) {
 			"); SSL_CERT_FILE names a file with more authorities\n")
 	}
 }
+
+// TestPlainToTLS: a listener that wants TLS answers plain http with 400.
+func TestPlainToTLS(t *testing.T) {
+	t.Parallel()
+	u := newTerminal(t)
+	token := u.write(t, "token", "secret")
+	srv := httptest.NewUnstartedServer(http.NotFoundHandler())
+	srv.Config.ErrorLog = log.New(io.Discard, "", 0)
+	srv.StartTLS()
+	defer srv.Close()
+	host := strings.TrimPrefix(srv.URL, "https://")
+	u.run("get", "agents", "--server", "http://"+host, "--token-file", token).want(t, cli.ExitRefused, "the server answered 400; it may want https: "+srv.URL+"\n")
+	u.run("token", "exchange", "--issuer", "http://"+host, "--client-assertion-file", token).want(t, cli.ExitRefused, "400 Bad Request", "; it may want https: "+srv.URL)
+}

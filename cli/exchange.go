@@ -93,7 +93,11 @@ func (a *app) post(ctx context.Context, r tokenRequest) (answer, error) {
 		ans.Decision = ans.Refused.DecisionID
 	}
 	if err != nil || ans.Issued != nil && ans.Issued.AccessToken == "" {
-		return answer{}, &Error{Code: ExitRefused, Err: fmt.Errorf("%s answered %s with neither a token nor an error; is it a token endpoint?", r.endpoint, resp.Status)}
+		hint := "; is it a token endpoint?"
+		if resp.StatusCode == http.StatusBadRequest {
+			hint = first(maybeTLS(r.endpoint), hint)
+		}
+		return answer{}, &Error{Code: ExitRefused, Err: fmt.Errorf("%s answered %s with neither a token nor an error%s", r.endpoint, resp.Status, hint)}
 	}
 	return ans, nil
 }

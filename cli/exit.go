@@ -64,7 +64,7 @@ func silent(code int) *Error {
 }
 
 // failure gives an error of the admin API its exit code.
-func failure(err error) error {
+func (a *app) failure(err error) error {
 	if err == nil {
 		return nil
 	}
@@ -75,13 +75,27 @@ func failure(err error) error {
 	code := ExitRefused
 	switch e.Status {
 	case http.StatusUnauthorized:
-		return &Error{Code: ExitRefused, Err: fmt.Errorf("%w\n  is the admin token of another server, or of an earlier start of `tokenry dev`? see --token-file", err)}
+		return &Error{Code: ExitRefused, Err: fmt.Errorf("%s does not take the admin token %s (401)\n"+
+			"  is it that of another server, or of an earlier start of `tokenry dev`? see --token-file", a.asked.server, a.asked.token)}
+	case http.StatusBadRequest:
+		if e.Problem.Code == "" {
+			err = fmt.Errorf("%w%s", err, maybeTLS(a.asked.server))
+		}
 	case http.StatusNotFound:
 		code = ExitNotFound
 	case http.StatusConflict, http.StatusPreconditionFailed:
 		code = ExitConflict
 	}
 	return &Error{Code: code, Err: err}
+}
+
+// maybeTLS is a hint for an answer of 400 that is none of ours: a listener that
+// wants TLS gives it to plain http.
+func maybeTLS(server string) string {
+	if rest, plain := strings.CutPrefix(server, "http://"); plain {
+		return "; it may want https: https://" + rest
+	}
+	return ""
 }
 
 // unreachable tells a server that does not answer from one that answers with

@@ -41,7 +41,7 @@ func (a *app) explainCommand() *cobra.Command {
 		}
 		id := ""
 		if *last {
-			if id, err = lastDenied(cmd.Context(), c, *agent); err != nil {
+			if id, err = a.lastDenied(cmd.Context(), c, *agent); err != nil {
 				return err
 			}
 		} else {
@@ -49,20 +49,20 @@ func (a *app) explainCommand() *cobra.Command {
 		}
 		d, err := c.Decision(cmd.Context(), id)
 		if err != nil {
-			if e := asError(failure(err)); e.Code == ExitNotFound {
+			if e := asError(a.failure(err)); e.Code == ExitNotFound {
 				return &Error{Code: ExitNotFound, Err: fmt.Errorf("no decision %q; one that is older than audit.retention is gone", id)}
 			}
-			return failure(err)
+			return a.failure(err)
 		}
 		return a.print(*f, view{value: d, names: []string{d.ID}, table: func(w io.Writer) { a.explain(w, d) }})
 	}
 	return cmd
 }
 
-func lastDenied(ctx context.Context, c *api.Client, agent string) (string, error) {
+func (a *app) lastDenied(ctx context.Context, c *api.Client, agent string) (string, error) {
 	list, err := c.Decisions(ctx, api.DecisionFilter{Outcome: api.Refused, Agent: agent}, api.Page{Limit: 1})
 	if err != nil {
-		return "", failure(err)
+		return "", a.failure(err)
 	}
 	if len(list.Items) == 0 {
 		text := "nothing was refused"
@@ -76,16 +76,16 @@ func lastDenied(ctx context.Context, c *api.Client, agent string) (string, error
 
 // decision reads a decision that was made a moment ago. A refusal before
 // authentication is written behind its answer, so it may take a moment.
-func decision(ctx context.Context, c *api.Client, id string) (api.Decision, error) {
+func (a *app) decision(ctx context.Context, c *api.Client, id string) (api.Decision, error) {
 	for wait := 20 * time.Millisecond; ; wait *= 2 {
 		d, err := c.Decision(ctx, id)
 		var e *api.Error
 		if err == nil || !errors.As(err, &e) || e.Status != http.StatusNotFound || wait > time.Second {
-			return d, failure(err)
+			return d, a.failure(err)
 		}
 		select {
 		case <-ctx.Done():
-			return d, failure(err)
+			return d, a.failure(err)
 		case <-time.After(wait):
 		}
 	}

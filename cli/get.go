@@ -35,13 +35,13 @@ func (a *app) getCommand() *cobra.Command {
 		if name == "" {
 			list, err := c.AllObjects(cmd.Context(), n.kind)
 			if err != nil {
-				return failure(err)
+				return a.failure(err)
 			}
 			return a.print(*f, objectsView(n, list, map[string]any{"items": orEmpty(list)}))
 		}
 		o, err := c.Object(cmd.Context(), n.kind, name)
 		if err != nil {
-			return missing(failure(err), n, name)
+			return missing(a.failure(err), n, name)
 		}
 		return a.print(*f, objectsView(n, []api.Object{o}, o))
 	}

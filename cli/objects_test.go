@@ -62,7 +62,10 @@ func TestGet(t *testing.T) {
 
 	u.run("get", "agents", "nobody").want(t, cli.ExitNotFound, `tokenry: no agent "nobody"; see: tokenry get agents`)
 	u.run("get", "rule/none").want(t, cli.ExitNotFound, `no rule "none"; see: tokenry get rules`)
-	u.run("get", "agents", "--token-file", u.write(t, "other", "wrong")).want(t, cli.ExitRefused, "401", "is the admin token of another server", "--token-file")
+	r := u.run("get", "agents", "--token-file", u.write(t, "other", "wrong"))
+	r.want(t, cli.ExitRefused, "tokenry: "+as.AdminURL+" does not take the admin token in "+u.dir+"/other (401)\n  is it that of another server, or of an earlier start of `tokenry dev`? see --token-file\n")
+	hides(t, r, "an admin token is needed")
+	u.pipe("wrong", "get", "agents", "--token-file", "-").want(t, cli.ExitRefused, "does not take the admin token from stdin (401)\n")
 }
 
 func TestGetNothing(t *testing.T) {

@@ -142,7 +142,7 @@ func (a *app) tryDecision(ctx context.Context, c Context, ans answer) (api.Decis
 	if err != nil {
 		return api.Decision{}, err
 	}
-	return decision(ctx, client, ans.Decision)
+	return a.decision(ctx, client, ans.Decision)
 }
 
 func (a *app) tryIssued(ctx context.Context, w io.Writer, c Context, ans answer) error {
