@@ -174,8 +174,8 @@ func (x *exchangeFlags) bind(cmd *cobra.Command, agents cobra.CompletionFunc) {
 	f.StringVar(&x.clientID, "client-id", "", "name of the agent (default: the one that the credential stands for)")
 	f.StringVar(&x.secretFile, "client-secret-file", "", "file with the client secret, - for stdin")
 	f.StringArrayVar(&x.scopes, "scope", nil, "scopes to ask for, separated by spaces (default: all that is allowed); may be repeated")
-	f.StringArrayVar(&x.resources, "resource", nil, "identifier of the target (default: the blueprint's)")
-	f.StringArrayVar(&x.audiences, "audience", nil, "identifier or name of the target (default: the blueprint's)")
+	f.StringArrayVar(&x.resources, "resource", nil, "identifier (a URI) of the target resource (default: the blueprint's)")
+	f.StringArrayVar(&x.audiences, "audience", nil, "name or identifier of the target resource (default: the blueprint's)")
 	for _, flag := range []string{"subject-token-file", "actor-token-file", "client-assertion-file", "client-secret-file"} {
 		complete(cmd, flag, files)
 	}
@@ -195,6 +195,11 @@ func (x *exchangeFlags) check() error {
 		return usage("--client-secret-file needs --client-id")
 	case x.subjectFile == "" && x.assertionFile == "" && x.secretFile == "":
 		return usage("who asks? give --client-assertion-file or --client-secret-file, and --subject-token-file to act for somebody")
+	}
+	for _, r := range x.resources {
+		if !isIdentifier(r) {
+			return usage("--resource %s: it takes an identifier, which is a URI; a name goes to --audience", r)
+		}
 	}
 	return nil
 }
@@ -241,6 +246,10 @@ func (a *app) exchangeRequest(x exchangeFlags) (tokenRequest, error) {
 	target(form, x.scopes, x.resources, x.audiences)
 	return r, nil
 }
+
+// isIdentifier tells the identifier of a resource, an absolute URI (RFC 8707,
+// Section 2), from its name.
+func isIdentifier(resource string) bool { return strings.Contains(resource, ":") }
 
 // target adds what is asked for.
 func target(form url.Values, scopes, resources, audiences []string) {

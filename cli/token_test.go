@@ -74,6 +74,9 @@ func TestExchange(t *testing.T) {
 	u.run("token", "exchange", "--client-id", "secret-agent", "--client-secret-file", alice).want(t, cli.ExitDenied, "invalid_client (client_auth.failed)")
 	u.run("token", "exchange", "--client-secret-file", secret).want(t, cli.ExitUsage, "--client-secret-file needs --client-id")
 	u.pipe("x", "token", "exchange", "--subject-token-file", "-", "--client-assertion-file", "-").want(t, cli.ExitUsage, "stdin (-) can be read only once")
+	u.run("token", "exchange", "--client-assertion-file", research, "--resource", "gateway").want(t, cli.ExitUsage, "--resource gateway: it takes an identifier, which is a URI; a name goes to --audience")
+	u.run("token", "exchange", "--help").want(t, cli.ExitOK, "identifier (a URI) of the target resource", "name or identifier of the target resource")
+	u.run("try", "--help").want(t, cli.ExitOK, "name or identifier (a URI) of the target resource")
 	u.run("token", "exchange", "--client-id", "research-agent").want(t, cli.ExitUsage, "who asks?")
 	u.run("token", "exchange", "--actor-token-file", research, "--client-assertion-file", research).want(t, cli.ExitUsage, "--actor-token-file needs --subject-token-file")
 }

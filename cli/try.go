@@ -38,7 +38,7 @@ func (a *app) tryCommand() *cobra.Command {
 	cmd.Flags().StringVar(&t.user, "user", "alice", "demo user: alice (staff) or mallory (not staff)")
 	cmd.Flags().StringVar(&t.agent, "agent", "research-agent", "demo agent that acts: research-agent, analysis-agent or writer-agent")
 	cmd.Flags().StringArrayVar(&t.scopes, "scope", nil, "scopes to ask for (default: all that is allowed); may be repeated")
-	cmd.Flags().StringVar(&t.target, "resource", "", "identifier or name of the resource (default: the blueprint's)")
+	cmd.Flags().StringVar(&t.target, "resource", "", "name or identifier (a URI) of the target resource (default: the blueprint's)")
 	complete(cmd, "user", words("alice", "mallory"))
 	complete(cmd, "agent", a.agentFlag)
 	complete(cmd, "scope", nil)
@@ -100,7 +100,7 @@ func (a *app) try(ctx context.Context, c Context, t trial) (string, error) {
 		"client_assertion":      {platform.Token},
 		"client_assertion_type": {string(oauth.JWTBearerAssertion)},
 	}
-	if strings.Contains(t.target, ":") {
+	if isIdentifier(t.target) {
 		target(form, t.scopes, []string{t.target}, nil)
 	} else {
 		target(form, t.scopes, nil, nonEmpty(t.target))
