@@ -30,7 +30,9 @@ func TestConfigCheck(t *testing.T) {
 	file := u.write(t, "tokenry.yaml", production)
 	u.run("config", "check", file).want(t, cli.ExitOK, file+" is good: issuer https://sts.example.com\n")
 	u.run("TOKENRY_ISSUER=https://other.example.com", "config", "check", file).want(t, cli.ExitOK, "issuer https://other.example.com\n")
-	u.run("config", "check", u.write(t, "typo.yaml", production+"isuer: x\n")).want(t, cli.ExitUsage, `typo.yaml:7: unknown key "isuer"; did you mean "issuer"?`)
+	broken := u.write(t, "broken.yaml", production+"trust:\n\tallow_http: true\n")
+	u.run("config", "check", broken).want(t, cli.ExitUsage, "tokenry: "+broken+":8: is not YAML: found character that cannot start any token\n")
+	u.run("config", "check", u.write(t, "typo.yaml", production+"isuer: x\n")).want(t, cli.ExitUsage, "tokenry: "+u.dir+`/typo.yaml:7: unknown key "isuer"; did you mean "issuer"?`)
 	u.run("config", "check", u.write(t, "bare.yaml", "version: 1\nissuer: https://sts.example.com\npublic: { listen: \"127.0.0.1:8080\" }\n")).
 		want(t, cli.ExitUsage, "tokenry: more than one thing is wrong\ndatabase.url: serve needs a database", "\nkeys.kek_file: ")
 	u.run("config", "check", u.dir+"/absent").want(t, cli.ExitUsage, "read the configuration: ", "no such file")

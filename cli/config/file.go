@@ -1,16 +1,14 @@
 package config
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
-	"io"
-	"path/filepath"
 	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/tokenry/tokenry/cli/syntax"
 	"github.com/tokenry/tokenry/registry"
 )
 
@@ -24,22 +22,21 @@ type setting struct {
 // itself, because decoding into a struct forgets lines, takes `yes` for true
 // and accepts a key twice in a merge.
 func parseFile(path string, data []byte) ([]setting, []Problem) {
-	p := &fileParser{name: filepath.Base(path), fields: map[string]Field{}, groups: map[string][]string{}}
+	p := &fileParser{name: path, fields: map[string]Field{}, groups: map[string][]string{}}
 	for _, f := range Fields() {
 		p.fields[f.Key] = f
 		p.addToGroups(f.Key)
 	}
-	var doc yaml.Node
-	dec := yaml.NewDecoder(bytes.NewReader(data))
-	if err := dec.Decode(&doc); errors.Is(err, io.EOF) {
-		return nil, nil
-	} else if err != nil {
-		return nil, []Problem{{Where: p.name, Message: strings.TrimPrefix(err.Error(), "yaml: ")}}
+	dec := syntax.NewDecoder(data)
+	doc, err := dec.Decode()
+	if err == nil {
+		p.mapping("", doc.Content[0])
+		if doc, err = dec.Decode(); err == nil {
+			p.fault(doc, "", "a second document; the configuration is one")
+		}
 	}
-	p.mapping("", doc.Content[0])
-	var more yaml.Node
-	if err := dec.Decode(&more); !errors.Is(err, io.EOF) {
-		p.fault(&more, "", "a second document; the configuration is one")
+	if wrong := (*syntax.Error)(nil); errors.As(err, &wrong) {
+		p.fault(&yaml.Node{Line: wrong.Line}, "", "%s", wrong.Message)
 	}
 	return p.settings, p.problems
 }

@@ -155,6 +155,9 @@ func TestRefusesWhatReadsInTwoWays(t *testing.T) {
 	}
 }
 
+// look is the advice where the library stops behind the mistake, or before it.
+const look = " (look at the indentation and the quotes there and in the lines around it)"
+
 // TestSyntaxErrorsNameTheLine: the YAML library counts from 0 here and from 1
 // there, and sometimes names no line.
 func TestSyntaxErrorsNameTheLine(t *testing.T) {
@@ -162,13 +165,17 @@ func TestSyntaxErrorsNameTheLine(t *testing.T) {
 	for _, test := range []struct{ name, yaml, want string }{
 		{"indent", "a: 1\nb: 2\n c: 3\n", "a.yaml:3: is not YAML: mapping values are not allowed in this context"},
 		{"first line", "a: b: c\nd: 3\n", "a.yaml:1: is not YAML: mapping values are not allowed in this context"},
-		{"outdent", "a: 1\nspec:\n  x: 1\n y: 2\nz: 3\n", "a.yaml:4: is not YAML: did not find expected key"},
-		{"quote in the first line", "a: 'x' y\nb: 1\n", "a.yaml:1: is not YAML: did not find expected key"},
-		{"open list", "a: 1\nb: [1, 2\nc: 3\nd: 4\n", "a.yaml:2: is not YAML: did not find expected ',' or ']'"},
+		{"outdent", "a: 1\nspec:\n  x: 1\n y: 2\nz: 3\n", "a.yaml:4: is not YAML: did not find expected key" + look},
+		{"quote in the first line", "a: 'x' y\nb: 1\n", "a.yaml:1: is not YAML: did not find expected key" + look},
+		{"open list", "a: 1\nb: [1, 2\nc: 3\nd: 4\n", "a.yaml:2: is not YAML: did not find expected ',' or ']'" + look},
 		{"open quote", "a: 1\nb: \"abc\nc: 3\n", "a.yaml:2: is not YAML: found unexpected end of stream"},
-		{"list among members", "a: 1\n- x\nc: 3\n", "a.yaml:2: is not YAML: did not find expected key"},
-		{"text among members", "a: 1\nfoo\nc: 3\n", "a.yaml:2: is not YAML: could not find expected ':'"},
+		{"list among members", "a: 1\n- x\nc: 3\n", "a.yaml:2: is not YAML: did not find expected key" + look},
+		{"text among members", "a: 1\nfoo\nc: 3\n", "a.yaml:2: is not YAML: could not find expected ':'" + look},
 		{"tab", "a: 1\nb:\n\t- x\n", "a.yaml:3: is not YAML: found character that cannot start any token"},
+		{"tab below members", "a: 1\nspec:\n  b: x\n\n\tc: y\n", "a.yaml:5: is not YAML: found a tab character that violates indentation"},
+		{"tab behind spaces", "a: 1\nspec:\n  b: x\n  \tc: y\n", "a.yaml:4: is not YAML: found a tab character that violates indentation"},
+		{"tab in the line named", "a: 1\n\tb: 1\n", "a.yaml:2: is not YAML: found a tab character that violates indentation"},
+		{"quote that ends at the next", "a: 1\nb: \"abc\nc: \"x\"\n", "a.yaml:3: is not YAML: did not find expected key" + look},
 		{"tag handle", "a: 1\nb: !foo!bar x\nc: 1\n", "a.yaml:2: is not YAML: found undefined tag handle"},
 		{"directive", "%FOO\na: 1\n", "a.yaml:1: is not YAML: found unknown directive name"},
 		{"control character", "a: 1\nb: \x01\nd: 3\n", "a.yaml:2: is not YAML: control characters are not allowed"},
@@ -193,7 +200,7 @@ func TestProblemsBeforeASyntaxError(t *testing.T) {
 	t.Parallel()
 	wantProblems(t, good+"  maxTtl: 7d\n---\nkind: [\n", []string{
 		`a.yaml:8: Agent research-agent: spec.maxTtl: must be a duration like "90s", "5m" or "1h30m"`,
-		"a.yaml:10: is not YAML: did not find expected node content",
+		"a.yaml:10: is not YAML: did not find expected node content" + look,
 	})
 }
 

@@ -66,7 +66,7 @@ func TestLoadReportsAllFiles(t *testing.T) {
 	dir := files(t, map[string]string{"a.yaml": agent("x") + "  maxTtl: 9h\n", "b.yaml": "\n" + agent("x"), "c.yaml": "["})
 	docs, err := manifest.Load(dir, nil)
 	want := strings.ReplaceAll(`DIR/a.yaml:8: Agent x: spec.maxTtl: must be at most 1h: longer tokens are never issued
-DIR/c.yaml:1: is not YAML: did not find expected node content
+DIR/c.yaml:1: is not YAML: did not find expected node content (look at the indentation and the quotes there and in the lines around it)
 DIR/b.yaml:4: Agent x: metadata.name: is there twice; the first is at DIR/a.yaml:3`, "DIR", dir)
 	if err == nil || docs != nil {
 		t.Fatalf("%d documents, %v", len(docs), err)

@@ -8,6 +8,8 @@ import (
 	"unicode/utf8"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/tokenry/tokenry/cli/syntax"
 )
 
 // Limits of one stream.
@@ -78,16 +80,15 @@ func invalid(data []byte) int {
 // documents reads on after a document that is wrong, but not after bytes that
 // are no YAML: nobody knows where the next document would begin.
 func (s *stream) documents(data []byte) {
-	source := &lines{rest: data}
-	dec := yaml.NewDecoder(source)
+	dec := syntax.NewDecoder(data)
 	for {
-		var n yaml.Node
-		err := dec.Decode(&n)
-		if errors.Is(err, io.EOF) {
+		n, err := dec.Decode()
+		var wrong *syntax.Error
+		switch {
+		case errors.Is(err, io.EOF):
 			return
-		}
-		if err != nil {
-			s.fault(syntaxError(err, source.given, data))
+		case errors.As(err, &wrong):
+			s.fault(wrong.Line, wrong.Message)
 			return
 		}
 		root := n.Content[0]
