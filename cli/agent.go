@@ -35,7 +35,7 @@ func (a *app) stateCommand(verb, short, long string, to registry.State) *cobra.C
 			return err
 		}
 		if _, err := c.SetState(cmd.Context(), registry.KindAgent, args[0], to, *reason); err != nil {
-			return missing(a.failure(err), nounOf(registry.KindAgent), args[0])
+			return a.missing(cmd.Context(), a.failure(err), nounOf(registry.KindAgent), args[0])
 		}
 		fmt.Fprintf(a.Stdout, "agent/%s %sd\n", args[0], verb)
 		return nil
@@ -60,7 +60,7 @@ func (a *app) secretCommand() *cobra.Command {
 		}
 		s, err := c.RotateSecret(cmd.Context(), args[0])
 		if err != nil {
-			return missing(a.failure(err), nounOf(registry.KindAgent), args[0])
+			return a.missing(cmd.Context(), a.failure(err), nounOf(registry.KindAgent), args[0])
 		}
 		if *f == tableFormat || *f == nameFormat {
 			fmt.Fprintln(a.Stdout, printable(s.Secret))

@@ -117,6 +117,7 @@ func New(c Config) *cobra.Command {
 	add("manage", a.applyCommand(), a.getCommand(), a.describeCommand(), a.deleteCommand(), a.agentCommand())
 	add("tokens", a.tokenCommand(), a.explainCommand())
 	add("other", a.versionCommand())
+	completionCommand(root)
 	return root
 }
 

@@ -155,7 +155,7 @@ func TestRootHelp(t *testing.T) {
 			t.Error("a command is in no group")
 		}
 	}
-	for _, name := range []string{"agent", "token", "config", "migrate"} {
+	for _, name := range []string{"agent", "token", "config", "migrate", "completion"} {
 		u.run(name).want(t, cli.ExitOK, "Available Commands:")
 	}
 }
@@ -183,6 +183,7 @@ func TestUsageErrors(t *testing.T) {
 	}{
 		{[]string{"gte"}, `tokenry: tokenry has no command "gte"; did you mean "get"?; see tokenry --help`},
 		{[]string{"agent", "stop"}, `tokenry agent has no command "stop"; there are disable, enable, secret`},
+		{[]string{"completion", "foo"}, `tokenry completion has no command "foo"; there are bash, fish, powershell, zsh`},
 		{[]string{"get", "--outpt", "json"}, "unknown flag: --outpt; see tokenry get --help"},
 		{[]string{"get", "agents", "-o", "wide"}, "there are table, json, yaml, name"},
 		{[]string{"get"}, "use it as: tokenry get KIND [NAME]"},

@@ -12,6 +12,20 @@ import (
 	"github.com/tokenry/tokenry/registry"
 )
 
+// completionCommand adds cobra's, which by itself answers a shell that it does
+// not know with the help and exit code 0.
+func completionCommand(root *cobra.Command) {
+	root.InitDefaultCompletionCmd()
+	for _, cmd := range root.Commands() {
+		if cmd.Name() != "completion" {
+			continue
+		}
+		for _, shell := range group(cmd).Commands() {
+			shell.Example = "  tokenry completion " + shell.Name()
+		}
+	}
+}
+
 // complete has the values of a flag completed; nil = there is nothing to offer.
 func complete(cmd *cobra.Command, flag string, f cobra.CompletionFunc) {
 	if f == nil {

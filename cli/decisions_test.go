@@ -114,6 +114,12 @@ func TestTry(t *testing.T) {
 	if out := denied("--agent", "nobody-agent"); !strings.Contains(out, "error_code=client_auth.failed\n") || !strings.Contains(out, "\nThe client is not told, but it was ") {
 		t.Errorf("no such agent:\n%s", out)
 	}
+	u.run("agent", "disable", "research-agent").want(t, cli.ExitOK)
+	const fix = "\nFix: tokenry describe agent research-agent; tokenry agent enable research-agent.\n"
+	if out := denied(); !strings.Contains(out, fix) {
+		t.Errorf("a disabled agent:\n%s", out)
+	}
+	u.run("explain", "--last-denied").want(t, cli.ExitOK, fix)
 	u.run("try", "--user", "eve").want(t, cli.ExitUsage, "tokenry: no such demo user·[2J\n")
 }
 

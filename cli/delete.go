@@ -29,7 +29,7 @@ func (a *app) deleteCommand() *cobra.Command {
 			return err
 		}
 		if err := c.Delete(cmd.Context(), n.kind, name, api.WriteOptions{DryRun: *dryRun}); err != nil {
-			return missing(held(a.failure(err), n, name), n, name)
+			return a.missing(cmd.Context(), held(a.failure(err), n, name), n, name)
 		}
 		fmt.Fprintf(a.Stdout, "%s/%s deleted%s\n", n.one, name, dryText(*dryRun))
 		return nil

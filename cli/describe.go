@@ -33,7 +33,7 @@ func (a *app) describeCommand() *cobra.Command {
 		}
 		o, err := c.Object(cmd.Context(), n.kind, name)
 		if err != nil {
-			return missing(a.failure(err), n, name)
+			return a.missing(cmd.Context(), a.failure(err), n, name)
 		}
 		if *f == tableFormat {
 			return describe(a.Stdout, o)

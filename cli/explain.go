@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tokenry/tokenry/api"
+	"github.com/tokenry/tokenry/oauth"
 )
 
 func (a *app) explainCommand() *cobra.Command {
@@ -148,6 +149,16 @@ func (a *app) refusal(w io.Writer, d api.Decision) {
 		fmt.Fprintf(w, "%s\n", printable(d.Meaning))
 	}
 	if d.Fix != "" {
-		fmt.Fprintf(w, "Fix: %s\n", printable(d.Fix))
+		fmt.Fprintf(w, "Fix: %s\n", printable(fixFor(d.Agent, d.ErrorCode, d.Fix)))
 	}
+}
+
+// fixFor puts the agent's name into a fix that is about the agent which asked.
+// The one for a disabled actor is about another, further up the chain.
+func fixFor(agent, code, fix string) string {
+	switch oauth.Reason(code) {
+	case oauth.ReasonAuthSecret, oauth.ReasonAuthDisabled:
+		return strings.ReplaceAll(fix, "NAME", first(agent, "NAME"))
+	}
+	return fix
 }

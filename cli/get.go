@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -41,7 +42,7 @@ func (a *app) getCommand() *cobra.Command {
 		}
 		o, err := c.Object(cmd.Context(), n.kind, name)
 		if err != nil {
-			return missing(a.failure(err), n, name)
+			return a.missing(cmd.Context(), a.failure(err), n, name)
 		}
 		return a.print(*f, objectsView(n, []api.Object{o}, o))
 	}
@@ -55,12 +56,14 @@ func orEmpty(list []api.Object) []api.Object {
 	return list
 }
 
-// missing says what was not found, and where to look.
-func missing(err error, n noun, name string) error {
-	if e := asError(err); e.Code == ExitNotFound {
-		return &Error{Code: ExitNotFound, Err: fmt.Errorf("no %s %q; see: tokenry get %s", n.one, name, n.words[0])}
+// missing says what was not found, and what may have been meant or where to
+// look.
+func (a *app) missing(ctx context.Context, err error, n noun, name string) error {
+	if e := asError(err); e.Code != ExitNotFound {
+		return err
 	}
-	return err
+	hint := registry.DidYouMean(name, a.names(ctx, n.kind))
+	return &Error{Code: ExitNotFound, Err: fmt.Errorf("no %s %q%s; see: tokenry get %s", n.one, name, hint, n.words[0])}
 }
 
 func objectsView(n noun, list []api.Object, value any) view {

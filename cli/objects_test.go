@@ -61,6 +61,12 @@ func TestGet(t *testing.T) {
 	}
 
 	u.run("get", "agents", "nobody").want(t, cli.ExitNotFound, `tokenry: no agent "nobody"; see: tokenry get agents`)
+	for _, args := range [][]string{{"get"}, {"describe"}, {"delete"}, {"agent", "disable"}, {"agent", "secret"}} {
+		if args[0] != "agent" {
+			args = append(args, "agent")
+		}
+		u.run(append(args, "reserch-agent")...).want(t, cli.ExitNotFound, `no agent "reserch-agent"; did you mean "research-agent"?; see: tokenry get agents`)
+	}
 	u.run("get", "rule/none").want(t, cli.ExitNotFound, `no rule "none"; see: tokenry get rules`)
 	r := u.run("get", "agents", "--token-file", u.write(t, "other", "wrong"))
 	r.want(t, cli.ExitRefused, "tokenry: "+as.AdminURL+" does not take the admin token in "+u.dir+"/other (401)\n  is it that of another server, or of an earlier start of `tokenry dev`? see --token-file\n")

@@ -175,7 +175,7 @@ func (a *app) tryRefused(w io.Writer, ans answer, d api.Decision) error {
 	}
 	def := reason.Definition()
 	fmt.Fprintf(w, "%s\n", printable(first(d.Meaning, def.Meaning)))
-	fmt.Fprintf(w, "Fix: %s\n", printable(first(d.Fix, def.Fix)))
+	fmt.Fprintf(w, "Fix: %s\n", printable(fixFor(d.Agent, string(reason), first(d.Fix, def.Fix))))
 	return silent(r.exitCode())
 }
 
