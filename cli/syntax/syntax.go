@@ -35,8 +35,9 @@ func NewDecoder(data []byte) *Decoder {
 	return &Decoder{data: data, source: source, yaml: yaml.NewDecoder(source)}
 }
 
-// Decode returns the next document, which has one node in it. An error is io.EOF behind the
-// last one, or an *Error; then nobody knows where another document begins.
+// Decode returns the next document, which has one node in it. An error is
+// io.EOF behind the last one, or an *Error; then nobody knows where another
+// document begins.
 func (d *Decoder) Decode() (*yaml.Node, error) {
 	var n yaml.Node
 	err := d.yaml.Decode(&n)
