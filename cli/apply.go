@@ -20,7 +20,7 @@ func (a *app) applyCommand() *cobra.Command {
 		Long: "apply creates what is not there, changes what differs and leaves the rest alone. If one object is wrong, nothing\n" +
 			"is written, and every fault is told with its file and line. It never enables what has been disabled.\n" +
 			"Of a directory it reads *.yaml and *.yml, not the directories inside it. An object's `status` is the server's and is\n" +
-			"not read, so that what get -o yaml prints can be applied.",
+			"not read, so that what get -o yaml prints can be applied; what was disabled and deleted is made anew as active.",
 		Example: "  tokenry apply -f agents.yaml\n  tokenry apply -f manifests/ --dry-run\n  tokenry apply -f manifests/ --prune",
 		Args:    arguments(0, 0),
 	}

@@ -51,7 +51,8 @@ func (a *app) named() (server, file string) {
 		// Whoever types --context means that server, whatever the shell exports.
 		return a.server, a.tokenFile
 	}
-	return first(a.server, a.env("TOKENRY_SERVER")), first(a.tokenFile, a.env("TOKENRY_TOKEN_FILE"))
+	server = strings.TrimRight(first(a.server, a.env("TOKENRY_SERVER")), "/")
+	return server, first(a.tokenFile, a.env("TOKENRY_TOKEN_FILE"))
 }
 
 // issuing is the context whose issuer stands for the server. The issuer of the

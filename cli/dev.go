@@ -6,10 +6,13 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net/http"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"github.com/tokenry/tokenry/api"
 )
 
 // DevOptions say how to run a server for development.
@@ -124,23 +127,27 @@ func (a *app) remember(ctx context.Context, i DevInfo) (saved, flags string) {
 }
 
 // otherDev is the remembered dev, if it is not this one and still serves: it
-// takes the admin token that it wrote at its start.
+// takes the admin token that it wrote at its start. One with our own token file
+// was in our data directory and is gone, and whoever listens at its address now
+// is not shown our token.
 func (a *app) otherDev(ctx context.Context, i DevInfo) string {
 	all, err := a.contexts()
 	c := all.Contexts[devContext]
-	if err != nil || c.Server == "" || c.Server == i.AdminURL {
+	if err != nil || c.Server == "" || c.TokenFile == i.TokenFile {
 		return ""
 	}
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
 	client, err := a.connect(c.Server, c.TokenFile)
-	if err == nil {
-		_, err = client.Status(ctx)
-	}
 	if err != nil {
 		return ""
 	}
-	return c.Server
+	_, err = client.Status(ctx)
+	var answered *api.Error
+	if err == nil || (errors.As(err, &answered) && answered.Status != http.StatusUnauthorized) {
+		return c.Server
+	}
+	return ""
 }
 
 // devReady tells what is where, and does the real thing once.

@@ -197,7 +197,7 @@ func (x *exchangeFlags) check() error {
 		return usage("who asks? give --client-assertion-file or --client-secret-file, and --subject-token-file to act for somebody")
 	}
 	for _, r := range x.resources {
-		if !isIdentifier(r) {
+		if r != "" && !isIdentifier(r) { // empty is absent: RFC 6749, Section 3.2
 			return usage("--resource %s: it takes an identifier, which is a URI; a name goes to --audience", r)
 		}
 	}

@@ -137,6 +137,7 @@ func TestDev(t *testing.T) {
 	if stopped || r.errors != "" {
 		t.Errorf("it stopped at once; %s", r.errors)
 	}
+	u.run(args...).want(t, cli.ExitOK, `saved as context "dev"`) // and again after ^C
 	var saved cli.Contexts
 	data, err := os.ReadFile(u.dir + "/.config/tokenry/config.yaml")
 	if err == nil {
@@ -153,16 +154,17 @@ func TestDev(t *testing.T) {
 	// A second dev leaves the context of the first alone while that serves, and
 	// says how it is reached; with --once nothing serves afterwards.
 	first := info
-	info.AdminURL = newRecorder(t).url
+	elsewhere := newRecorder(t)
+	info.AdminURL, info.TokenFile = elsewhere.url, u.write(t, "second", as.AdminToken)
 	info.DemoURL = "http://127.0.0.1:1"
 	r = u.run(args...)
 	r.want(t, cli.ExitOK, `not saved: context "dev" is the dev at `+as.AdminURL+"\n",
-		"\nFrom another terminal:   tokenry get agents --server "+info.AdminURL+" --token-file "+token+"\n")
+		"\nFrom another terminal:   tokenry get agents --server "+info.AdminURL+" --token-file "+info.TokenFile+"\n")
 	hides(t, r, "tokenry try")
 	if got := u.read(t, ".config/tokenry/config.yaml"); got != string(data) {
 		t.Errorf("the second dev took over:\n%s", got)
 	}
-	u.write(t, "gone", "of an earlier start")
+	u.write(t, "gone", "of.an.earlier.start")
 	u.contexts(t, cli.Contexts{Current: "dev", Contexts: map[string]cli.Context{"dev": {Server: as.AdminURL, TokenFile: u.dir + "/gone"}}})
 	before := u.read(t, ".config/tokenry/config.yaml")
 	u.run(append(args, "--once")...)
@@ -170,6 +172,14 @@ func TestDev(t *testing.T) {
 		t.Errorf("--once saved a context:\n%s", got)
 	}
 	u.run(args...).want(t, cli.ExitOK, `saved as context "dev"`)
+
+	// Our token is not shown to whoever listens where we were before.
+	elsewhere.requests()
+	info.AdminURL = as.AdminURL
+	u.run(args...).want(t, cli.ExitOK, `saved as context "dev"`)
+	if n := elsewhere.requests(); n != 0 {
+		t.Errorf("%d requests with this dev's token went to its former address", n)
+	}
 	info = first
 
 	if r = u.run(append(args, "--once")...); r.code != cli.ExitOK || !stopped {

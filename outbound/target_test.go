@@ -84,6 +84,9 @@ func TestLiteralAddresses(t *testing.T) {
 
 func TestHTTPMustBeAllowed(t *testing.T) {
 	t.Parallel()
+	if err := newClient(t, outbound.Config{AllowHTTP: true}).Check("http://8.8.8.8/"); err != nil {
+		t.Error(err)
+	}
 	if err := newClient(t, outbound.Config{AllowHTTP: true}).Check("http://idp.example/"); err != nil {
 		t.Error(err)
 	}

@@ -131,7 +131,7 @@ func TestApplyTellsTheRightPlace(t *testing.T) {
 	t.Parallel()
 	p := start(t, func(c *admin.Config) {
 		c.Fetchable = func(url string) error {
-			if strings.HasPrefix(url, "https://inside.") {
+			if url == "" || strings.HasPrefix(url, "https://inside.") {
 				return errors.New("blocked")
 			}
 			return nil
@@ -158,6 +158,10 @@ func TestApplyTellsTheRightPlace(t *testing.T) {
 			objects: []api.Object{issuer(`"jwksUrl":"https://inside.example/keys"`)},
 			want:    "objects[0].spec.keys.jwksUrl: this server would never fetch keys from here",
 		},
+		"a bundle inside": {
+			objects: []api.Object{object("TrustedIssuer", "new", `{"type":"spiffe","trustDomain":"x.example","keys":{"bundleUrl":"https://inside.example/b"}}`)},
+			want:    "objects[0].spec.keys.bundleUrl: this server would never fetch keys from here",
+		},
 		"prune takes away what is referred to": {
 			objects: []api.Object{object("Agent", "research-agent", `{"blueprint":"researcher","owner":"o","sponsor":"s"}`)},
 			prune:   true,
@@ -177,6 +181,9 @@ func TestApplyTellsTheRightPlace(t *testing.T) {
 	}
 	if _, err := p.Apply(t.Context(), api.ApplyRequest{Objects: []api.Object{issuer(`"jwksUrl":"https://outside.example/keys"`)}}); err != nil {
 		t.Errorf("keys outside: %v", err)
+	}
+	if _, err := p.Apply(t.Context(), api.ApplyRequest{Objects: []api.Object{object("TrustedIssuer", "filed", `{"type":"spiffe","trustDomain":"f.example","keys":{"bundleFile":"/bundle"}}`)}}); err != nil {
+		t.Errorf("keys in a file: %v", err)
 	}
 }
 

@@ -77,22 +77,22 @@ func (s *server) check(w storage.Write, after []*registry.Object, at func(i int)
 	slices.SortStableFunc(after, func(a, b *registry.Object) int { return rank(a) - rank(b) })
 	ours := s.unfetchable(w, at)
 	var others []api.ProblemItem
-	for _, p := range registry.ValidateAll(after, s.Issuer) {
+	found := registry.ValidateAll(after, s.Issuer)
+	for _, p := range found {
 		if i, written := place[ref{p.Kind, p.Name}]; written {
 			ours = append(ours, item(join(at(i), p.Path), p.Message))
 		} else {
 			others = append(others, api.ProblemItem{Message: p.String()})
 		}
 	}
-	all := append(ours, others...)
-	switch {
-	case len(all) == 0:
+	if len(ours)+len(others) == 0 {
 		return nil
-	case w.Prune:
-		all = append(first(all), api.ProblemItem{Message: "an object that is not in the request counts as deleted, because of prune"})
 	}
-	refused := invalid(first(all)...)
-	if len(ours) == 0 {
+	refused := invalid(first(append(ours, others...))...)
+	switch {
+	case w.Prune && len(found) > 0:
+		refused.Errors = append(refused.Errors, api.ProblemItem{Message: "an object that is not in the request counts as deleted, because of prune"})
+	case len(ours) == 0:
 		refused.Problem = refuse(http.StatusConflict, api.CodeConflict, "this would break other objects, which are listed in errors").Problem
 		refused.Errors = first(others)
 	}
