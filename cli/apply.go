@@ -136,5 +136,8 @@ type located struct {
 	err  *api.Error
 }
 
+// Error names the file and the line.
 func (l *located) Error() string { return l.text }
+
+// Unwrap returns what the API said.
 func (l *located) Unwrap() error { return l.err }

@@ -1,6 +1,7 @@
 package cli_test
 
 import (
+	"fmt"
 	"io"
 	"log"
 	"net/http"
@@ -256,4 +257,42 @@ func TestPlainToTLS(t *testing.T) {
 	host := strings.TrimPrefix(srv.URL, "https://")
 	u.run("get", "agents", "--server", "http://"+host, "--token-file", token).want(t, cli.ExitRefused, "the server answered 400; it may want https: "+srv.URL+"\n")
 	u.run("token", "exchange", "--issuer", "http://"+host, "--client-assertion-file", token).want(t, cli.ExitRefused, "400 Bad Request", "; it may want https: "+srv.URL)
+}
+
+// TestCausesAreNotMixedUp: a name that leads nowhere is told without the address
+// of the resolver, and a refusal of the API itself is no hint at TLS.
+func TestCausesAreNotMixedUp(t *testing.T) {
+	t.Parallel()
+	u := newTerminal(t)
+	token := u.write(t, "token", "secret")
+	get := func(server string) result {
+		return u.run("get", "agents", "--server", server, "--token-file", token)
+	}
+	get("https://nowhere.invalid").want(t, cli.ExitUnreachable, "tokenry: cannot reach https://nowhere.invalid: no such host\n")
+
+	refusing := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/problem+json")
+		w.WriteHeader(http.StatusBadRequest)
+		fmt.Fprint(w, `{"title":"Bad Request","status":400,"code":"malformed","detail":"odd"}`)
+	}))
+	defer refusing.Close()
+	hides(t, get(refusing.URL), "it may want https")
+}
+
+// TestFixNamesTheAgent where the fix is about the one that asked.
+func TestFixNamesTheAgent(t *testing.T) {
+	t.Parallel()
+	u := newTerminal(t)
+	token := u.write(t, "token", "secret")
+	for code, want := range map[string]string{
+		"client_auth.secret": "\nFix: rotate a.\n", "client_auth.disabled": "\nFix: rotate a.\n",
+		"exchange.actor_disabled": "\nFix: rotate NAME.\n",
+	} {
+		srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "application/json")
+			fmt.Fprintf(w, `{"id":"dec_1","outcome":"refused","agent":"a","errorCode":%q,"fix":"rotate NAME.","checks":[]}`, code)
+		}))
+		u.run("explain", "dec_1", "--server", srv.URL, "--token-file", token).want(t, cli.ExitOK, want)
+		srv.Close()
+	}
 }

@@ -35,6 +35,7 @@ type Error struct {
 	shown bool // the command has told the user already
 }
 
+// Error gives the text of the cause.
 func (e *Error) Error() string { return e.Err.Error() }
 
 // Unwrap returns the cause.

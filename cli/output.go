@@ -25,9 +25,13 @@ const (
 	nameFormat  format = "name"
 )
 
-// String, Set and Type make it a flag.
+// String gives the format's name.
 func (f *format) String() string { return string(*f) }
-func (f *format) Type() string   { return strings.Join(formats(), "|") }
+
+// Type lists the formats, for the help.
+func (f *format) Type() string { return strings.Join(formats(), "|") }
+
+// Set refuses what is no format.
 func (f *format) Set(s string) error {
 	if slices.Contains(formats(), s) {
 		*f = format(s)

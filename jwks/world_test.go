@@ -254,6 +254,20 @@ func until(t testing.TB, holds func() bool) {
 	}
 }
 
+// wantFreshFor fails the test unless k1 is served without a second fetch for as
+// long as d, and fetched again then.
+func (w *world) wantFreshFor(p *provider, d time.Duration) {
+	w.t.Helper()
+	w.want("k1", "ok")
+	w.pass(d - 1)
+	w.want("k1", "ok")
+	time.Sleep(20 * time.Millisecond) // for a fetch that should not be
+	w.wantFetches(p, 1)
+	w.pass(1)
+	w.want("k1", "ok")
+	w.wantFetches(p, 2)
+}
+
 // settled waits until what was fetched in the background is in force.
 func (w *world) settled(kid, outcome string) {
 	w.t.Helper()

@@ -23,6 +23,7 @@ func Refuse(reason Reason, cause error) *Error {
 	return &Error{Code: reason.Definition().Code, Reason: reason, Cause: cause}
 }
 
+// Error is for logs: clients get the description of the reason.
 func (e *Error) Error() string {
 	if e.Cause == nil {
 		return string(e.Reason)
@@ -30,6 +31,7 @@ func (e *Error) Error() string {
 	return fmt.Sprintf("%s: %v", e.Reason, e.Cause)
 }
 
+// Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Cause }
 
 // AsError gives the *Error in err's chain. Anything else is a fault of ours:

@@ -27,14 +27,17 @@ type StatusError struct {
 	Code int // HTTP status code
 }
 
+// Error gives the status alone.
 func (e *StatusError) Error() string { return fmt.Sprintf("the answer has status %d", e.Code) }
 
 // blockedError is ErrBlocked with its reason, to be found again below what
 // package net wraps around it.
 type blockedError struct{ reason string }
 
+// Error gives the reason.
 func (e *blockedError) Error() string { return ErrBlocked.Error() + ": " + e.reason }
 
+// Unwrap returns ErrBlocked.
 func (e *blockedError) Unwrap() error { return ErrBlocked }
 
 func blocked(format string, args ...any) error {

@@ -5,9 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
-	"strconv"
-	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -69,7 +66,11 @@ func TestCrash(t *testing.T) {
 	}
 	for range rounds {
 		time.Sleep(300 * time.Millisecond)
-		if err := syscall.Kill(postmaster(t, dir), syscall.SIGKILL); err != nil {
+		pid, err := server.PID()
+		if err == nil {
+			err = syscall.Kill(pid, syscall.SIGKILL)
+		}
+		if err != nil {
 			t.Fatal(err)
 		}
 		recovered(t, db)
@@ -92,21 +93,6 @@ func TestCrash(t *testing.T) {
 	if total < rounds*writers {
 		t.Errorf("only %d events were confirmed", total)
 	}
-}
-
-// postmaster is the pid of the server in dir.
-func postmaster(t *testing.T, dir string) int {
-	t.Helper()
-	text, err := os.ReadFile(filepath.Join(dir, "data", "postmaster.pid"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	first, _, _ := strings.Cut(string(text), "\n")
-	pid, err := strconv.Atoi(first)
-	if err != nil || pid <= 1 {
-		t.Fatal(pid, err)
-	}
-	return pid
 }
 
 // recovered waits until the database answers again.

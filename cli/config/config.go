@@ -136,6 +136,7 @@ func (r Rate) PerSecond() float64 {
 	return float64(r.Count) / r.Per.Seconds()
 }
 
+// String gives the rate as a setting is written.
 func (r Rate) String() string {
 	for _, u := range rateUnits() {
 		if u.per == r.Per {

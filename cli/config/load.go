@@ -21,6 +21,7 @@ type Problem struct {
 	Message string
 }
 
+// String puts the place before the message.
 func (p Problem) String() string {
 	var parts []string
 	for _, s := range []string{p.Where, p.Key, p.Message} {

@@ -59,6 +59,7 @@ type lines struct {
 	within bool // it was in part
 }
 
+// Read gives what is left of the current line, or the next one.
 func (l *lines) Read(p []byte) (int, error) {
 	if len(l.rest) == 0 {
 		return 0, io.EOF
