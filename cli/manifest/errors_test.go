@@ -174,6 +174,8 @@ func TestSyntaxErrorsNameTheLine(t *testing.T) {
 		{"tab", "a: 1\nb:\n\t- x\n", "a.yaml:3: is not YAML: found character that cannot start any token"},
 		{"tab below members", "a: 1\nspec:\n  b: x\n\n\tc: y\n", "a.yaml:5: is not YAML: found a tab character that violates indentation"},
 		{"tab behind spaces", "a: 1\nspec:\n  b: x\n  \tc: y\n", "a.yaml:4: is not YAML: found a tab character that violates indentation"},
+		{"tab below a text with tabs", "a: |\n  z\n  \tx\nspec:\n  b: x\n\tc: y\n", "a.yaml:6: is not YAML: found a tab character that violates indentation"},
+		{"tab below a line of tabs", "a: 1\nspec:\n  b: x\n\t\n\tc: y\n", "a.yaml:5: is not YAML: found a tab character that violates indentation"},
 		{"tab in the line named", "a: 1\n\tb: 1\n", "a.yaml:2: is not YAML: found a tab character that violates indentation"},
 		{"quote that ends at the next", "a: 1\nb: \"abc\nc: \"x\"\n", "a.yaml:3: is not YAML: did not find expected key" + look},
 		{"tag handle", "a: 1\nb: !foo!bar x\nc: 1\n", "a.yaml:2: is not YAML: found undefined tag handle"},
