@@ -1,6 +1,8 @@
 package jwks
 
 import (
+	"crypto/x509"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -20,9 +22,15 @@ const (
 	defaultHint  = 5 * time.Minute // recommended in SPIFFE Federation, Section 4.1
 )
 
+// keys are what a source publishes.
+type keys struct {
+	jose.Set                     // for signatures of tokens
+	roots    []*x509.Certificate // of a SPIFFE bundle: the authorities of X.509-SVIDs
+}
+
 // document is what a source said.
 type document struct {
-	set      jose.Set
+	keys
 	fresh    time.Duration // negative = it does not say
 	sequence int64         // of a bundle; -1 = it has none
 	finding  error         // what is wrong with it, though it is taken
@@ -45,11 +53,11 @@ func readJWKS(raw []byte) (document, error) {
 	} else if set.Len() == 0 {
 		return document{}, errors.New("the JWK set has no key")
 	}
-	return document{set: set, fresh: -1, sequence: -1, finding: finding}, nil
+	return document{keys: keys{Set: set}, fresh: -1, sequence: -1, finding: finding}, nil
 }
 
 // readBundle reads a SPIFFE bundle: a JWK set whose keys say what they are for,
-// with two members of its own. Keys for other uses than JWT-SVIDs are passed
+// with two members of its own. Keys for other uses than SVIDs are passed
 // over in silence: SPIFFE Trust Domain and Bundle, Section 4.2.2.
 //
 // Unlike a JWK set, a bundle without keys is taken at its word: the trust domain
@@ -59,7 +67,7 @@ func readBundle(raw []byte) (document, error) {
 	if err != nil {
 		return document{}, notKeys("a SPIFFE bundle", err)
 	}
-	keys, ok := object["keys"].([]any) // RFC 7517, Section 5.1: required, and null is no array
+	list, ok := object["keys"].([]any) // RFC 7517, Section 5.1: required, and null is no array
 	if !ok {
 		return document{}, errors.New(`this is not a SPIFFE bundle: it has no array "keys"`)
 	}
@@ -76,25 +84,57 @@ func readBundle(raw []byte) (document, error) {
 		doc.sequence = sequence
 	}
 	var ours []any
-	for _, key := range keys {
-		if use(key) == "jwt-svid" {
+	var skipped []error
+	for _, key := range list {
+		switch use(key) {
+		case "jwt-svid":
 			ours = append(ours, key)
+		case "x509-svid":
+			root, err := x509Authority(key)
+			if err != nil {
+				skipped = append(skipped, err)
+				continue
+			}
+			doc.roots = append(doc.roots, root)
 		}
 	}
-	if len(ours) == 0 {
-		doc.finding = errors.New("the SPIFFE bundle has no keys for JWT-SVIDs: none can be verified")
+	if len(ours) == 0 && len(doc.roots) == 0 {
+		doc.finding = errors.Join(append(skipped, errors.New("the SPIFFE bundle has no keys: no SVID can be verified"))...)
 		return doc, nil
 	}
 	filtered, err := json.Marshal(map[string]any{"keys": ours})
 	if err != nil {
 		return document{}, notKeys("a SPIFFE bundle", err)
 	}
-	set, skipped, err := jose.ReadSet(filtered)
+	set, bad, err := jose.ReadSet(filtered)
 	if err != nil {
 		return document{}, notKeys("a SPIFFE bundle", err)
 	}
-	doc.set, doc.finding = set, errors.Join(skipped...)
+	doc.Set, doc.finding = set, errors.Join(append(skipped, bad...)...)
 	return doc, nil
+}
+
+// x509Authority reads a key for X.509-SVIDs: of its `x5c` the first value
+// counts, and one without is not used: X509-SVID, Section 6.2.
+func x509Authority(key any) (*x509.Certificate, error) {
+	members, _ := key.(map[string]any)
+	chain, _ := members["x5c"].([]any)
+	if len(chain) == 0 {
+		return nil, errors.New("an x509-svid key of the SPIFFE bundle has no x5c")
+	}
+	text, _ := chain[0].(string)
+	der, err := base64.StdEncoding.Strict().DecodeString(text) // RFC 7517, Section 4.7: not base64url
+	if err != nil {
+		return nil, errors.New("an x509-svid key of the SPIFFE bundle has an x5c that is no base64")
+	}
+	root, err := x509.ParseCertificate(der)
+	if err != nil {
+		return nil, errors.New("an x509-svid key of the SPIFFE bundle has an x5c that is no certificate")
+	}
+	if !root.IsCA {
+		return nil, errors.New("an x509-svid key of the SPIFFE bundle is no certificate authority")
+	}
+	return root, nil
 }
 
 // use returns the use of a JWK; "" when it has none: RFC 7517, Section 4.2.

@@ -14,6 +14,7 @@ package jwks
 
 import (
 	"context"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -99,7 +100,7 @@ func New(c Config) (*Set, error) {
 		if doc.finding != nil {
 			c.Report(doc.finding)
 		}
-		return &Set{local: &local{held: &doc.set}}, nil
+		return &Set{local: &local{held: &doc.keys}}, nil
 	}
 	read, err := s.reader(c.Client)
 	if err != nil {
@@ -154,4 +155,20 @@ func (s *Set) Key(ctx context.Context, alg, kid string) (jose.Key, error) {
 		return jose.Key{}, err
 	}
 	return set.Select(alg, kid)
+}
+
+// Authorities returns the certificate authorities of a trust domain, which
+// X.509-SVIDs of that domain are verified with and nothing else; empty when the
+// source is no SPIFFE bundle or has none. ErrUnavailable or ErrStale is inside
+// the error. The slice belongs to the Set.
+func (s *Set) Authorities(ctx context.Context) ([]*x509.Certificate, error) {
+	if s.local != nil {
+		held, err := s.local.keys()
+		return held.roots, err
+	}
+	held, _, err := s.remote.keys(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return held.roots, nil
 }

@@ -6,8 +6,6 @@ import (
 	"os"
 	"sync"
 	"time"
-
-	"github.com/tokenry/tokenry/jose"
 )
 
 const (
@@ -25,7 +23,7 @@ type local struct {
 	report func(error)
 
 	mu     sync.Mutex
-	held   *jose.Set   // nil = there was none yet
+	held   *keys       // nil = there was none yet
 	looked time.Time   // last look at the file
 	seen   os.FileInfo // what it looked like when it was read
 	cause  error       // why it could not be read, last
@@ -34,7 +32,7 @@ type local struct {
 }
 
 // keys returns the keys in force.
-func (l *local) keys() (jose.Set, error) {
+func (l *local) keys() (keys, error) {
 	set, say, err := l.look()
 	for _, said := range say {
 		l.report(said)
@@ -44,7 +42,7 @@ func (l *local) keys() (jose.Set, error) {
 
 // look reads the file if it has changed since, at most once in a second. It
 // returns what is to be reported too, since that is not done under the lock.
-func (l *local) look() (set jose.Set, say []error, err error) {
+func (l *local) look() (set keys, say []error, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.path != "" {
@@ -55,7 +53,7 @@ func (l *local) look() (set jose.Set, say []error, err error) {
 		}
 	}
 	if l.held == nil {
-		return jose.Set{}, say, fmt.Errorf("%w: %w", ErrUnavailable, l.cause)
+		return keys{}, say, fmt.Errorf("%w: %w", ErrUnavailable, l.cause)
 	}
 	return *l.held, say, nil
 }
@@ -76,7 +74,7 @@ func (l *local) refresh() []error {
 		l.cause = err
 		return changed(&l.saidCause, err)
 	}
-	l.held, l.cause, l.saidCause = &doc.set, nil, ""
+	l.held, l.cause, l.saidCause = &doc.keys, nil, ""
 	return changed(&l.saidFinding, doc.finding)
 }
 

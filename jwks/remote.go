@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"sync"
 	"time"
-
-	"github.com/tokenry/tokenry/jose"
 )
 
 const (
@@ -33,7 +31,7 @@ type remote struct {
 	report   func(error)
 
 	mu       sync.Mutex
-	held     *jose.Set // nil = there was none yet
+	held     *keys     // nil = there was none yet
 	expires  time.Time // of held
 	sequence int64     // the highest of a bundle
 
@@ -63,7 +61,7 @@ func (f *flight) wait(ctx context.Context) bool {
 }
 
 // keys returns the keys that may serve now, and whether a fetch was waited for.
-func (r *remote) keys(ctx context.Context) (set *jose.Set, waited bool, err error) {
+func (r *remote) keys(ctx context.Context) (set *keys, waited bool, err error) {
 	r.mu.Lock()
 	now := r.now()
 	if (r.held == nil || !now.Before(r.expires)) && r.flight == nil && !now.Before(r.next) {
@@ -91,7 +89,7 @@ func (r *remote) keys(ctx context.Context) (set *jose.Set, waited bool, err erro
 // held thereafter. They are set itself if that has been tried just now: the time
 // between two tries bounds what strangers with made-up kids can make this server
 // do to an issuer, and counts failed tries too.
-func (r *remote) again(ctx context.Context, set *jose.Set) (*jose.Set, error) {
+func (r *remote) again(ctx context.Context, set *keys) (*keys, error) {
 	now := r.now()
 	r.mu.Lock()
 	if r.held != set { // somebody else's fetch has ended since
@@ -123,7 +121,7 @@ func (r *remote) usable(now time.Time) bool {
 }
 
 // serve returns the keys held, or why they may not serve.
-func (r *remote) serve(now time.Time) (*jose.Set, error) {
+func (r *remote) serve(now time.Time) (*keys, error) {
 	switch {
 	case r.usable(now):
 		return r.held, nil
@@ -172,7 +170,7 @@ func (r *remote) settle(f *flight, doc document, err error) (say []error) {
 		r.cause = err
 		return changed(&r.saidCause, err)
 	}
-	r.held, r.sequence = &doc.set, max(r.sequence, doc.sequence)
+	r.held, r.sequence = &doc.keys, max(r.sequence, doc.sequence)
 	// Counted from before the fetch: a slow answer is not a younger one.
 	r.expires = f.started.Add(doc.fresh)
 	r.failures, r.next, r.cause = 0, time.Time{}, nil

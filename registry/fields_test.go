@@ -26,9 +26,16 @@ func TestFieldsListEveryField(t *testing.T) {
 		listed[key] = f
 	}
 	for _, k := range registry.Kinds() {
+		closed := "" // refused as a whole, so that nobody looks into it
 		walk(reflect.TypeOf(registry.NewSpec(k)).Elem(), "", func(path string, typ registry.Type) {
 			key := string(k) + " " + path
 			f, ok := listed[key]
+			if closed != "" && strings.HasPrefix(path, closed+".") {
+				return
+			}
+			if ok && !f.Supported && f.Type == registry.AnyType {
+				closed, typ = path, registry.AnyType
+			}
 			if !ok {
 				t.Errorf("%s is not in the table: list it as enforced or as refused", key)
 			} else if f.Type != typ {
@@ -48,6 +55,13 @@ func walk(t reflect.Type, parent string, visit func(path string, typ registry.Ty
 		name, _, _ := strings.Cut(t.Field(i).Tag.Get("json"), ",")
 		path := strings.TrimPrefix(parent+"."+name, ".")
 		ft := t.Field(i).Type
+		if t.Field(i).Anonymous {
+			walk(ft, parent, visit)
+			continue
+		}
+		if ft.Kind() == reflect.Pointer && ft.Elem().PkgPath() == t.PkgPath() {
+			ft = ft.Elem()
+		}
 		switch {
 		case ft == reflect.TypeFor[json.RawMessage]():
 			visit(path, registry.AnyType)
@@ -59,7 +73,7 @@ func walk(t reflect.Type, parent string, visit func(path string, typ registry.Ty
 			visit(path, registry.TextType)
 		case ft.Kind() == reflect.Bool:
 			visit(path, registry.BoolType)
-		case ft == reflect.TypeFor[*int]():
+		case ft == reflect.TypeFor[*int](), ft.Kind() == reflect.Int:
 			visit(path, registry.NumberType)
 		case ft.Kind() == reflect.Map:
 			visit(path, registry.MapType)
@@ -97,7 +111,7 @@ func TestFieldsRefused(t *testing.T) {
 				t.Parallel()
 				doc := decodeMap(t, good(f.Kind))
 				at := set(doc, strings.Split(f.Path, "."), v)
-				if f.Type == registry.ListType {
+				if f.Type == registry.ListType && f.Supported {
 					at += "[0]"
 				}
 				raw, err := json.Marshal(doc)

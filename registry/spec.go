@@ -47,19 +47,35 @@ type Duration time.Duration
 
 // TrustedIssuer says whose credentials are accepted (kind TrustedIssuer).
 type TrustedIssuer struct {
-	Type          IssuerType      `json:"type"`
-	Tokens        Tokens          `json:"tokens,omitempty"`      // empty = workload for spiffe and kubernetes, user for oidc
-	TrustDomain   string          `json:"trustDomain,omitempty"` // spiffe
-	Issuer        string          `json:"issuer,omitempty"`      // oidc, kubernetes: the exact `iss`
-	Keys          KeySource       `json:"keys"`
-	CAFile        string          `json:"caFile,omitempty"`     // PEM; TLS trust for fetching the keys
-	Audiences     []string        `json:"audiences,omitempty"`  // what `aud` must hold; empty = our own issuer
-	TokenTypes    []string        `json:"tokenTypes,omitempty"` // id_token, access_token, jwt; empty = jwt
-	AssertsActors bool            `json:"assertsActors,omitempty"`
-	TokenReview   json.RawMessage `json:"tokenReview,omitempty"`
-	Mode          Mode            `json:"mode,omitempty"`        // empty = enforce
-	Algorithms    []string        `json:"algorithms,omitempty"`  // empty = ES256, RS256
-	MaxTokenAge   Duration        `json:"maxTokenAge,omitempty"` // longest exp-iat and age accepted; empty = 1h
+	Type          IssuerType   `json:"type"`
+	Tokens        Tokens       `json:"tokens,omitempty"`      // empty = workload for spiffe and kubernetes, user for oidc
+	TrustDomain   string       `json:"trustDomain,omitempty"` // spiffe
+	Issuer        string       `json:"issuer,omitempty"`      // oidc, kubernetes: the exact `iss`
+	Keys          KeySource    `json:"keys"`
+	CAFile        string       `json:"caFile,omitempty"`     // PEM; TLS trust for fetching the keys
+	Audiences     []string     `json:"audiences,omitempty"`  // what `aud` must hold; empty = our own issuer
+	TokenTypes    []string     `json:"tokenTypes,omitempty"` // id_token, access_token, jwt; empty = jwt
+	AssertsActors bool         `json:"assertsActors,omitempty"`
+	TokenReview   *TokenReview `json:"tokenReview,omitempty"` // kubernetes; nil = tokens are checked offline alone
+	Mode          Mode         `json:"mode,omitempty"`        // empty = enforce
+	Algorithms    []string     `json:"algorithms,omitempty"`  // empty = ES256, RS256
+	MaxTokenAge   Duration     `json:"maxTokenAge,omitempty"` // longest exp-iat and age accepted; empty = 1h
+
+	// Preset names a platform whose rules are known (a CI system, a cloud): which
+	// `iss` it has, and which claims a credential must pin because subjects can be
+	// registered again by somebody else. Empty = none.
+	Preset            string   `json:"preset,omitempty"`
+	AuthorizedParties []string `json:"authorizedParties,omitempty"` // users: the clients (`azp`, `client_id`) whose tokens are accepted; empty = any
+}
+
+// TokenReview says how the cluster's API server is asked whether a token still
+// lives: a deleted pod's token is good offline until it expires.
+type TokenReview struct {
+	URL           string   `json:"url"`                     // of the API server
+	TokenFile     string   `json:"tokenFile"`               // absolute path; our own token for it
+	CAFile        string   `json:"caFile,omitempty"`        // absolute path; empty = the issuer's caFile
+	OnOutage      string   `json:"onOutage,omitempty"`      // refuse | offline; empty = refuse
+	OfflineMaxAge Duration `json:"offlineMaxAge,omitempty"` // with offline: oldest token that is accepted meanwhile; empty = 10m
 }
 
 // IssuerType is the family of a trusted issuer.
@@ -139,18 +155,18 @@ type Access struct {
 
 // Blueprint is the template that agents are made from (kind Blueprint).
 type Blueprint struct {
-	Resources          []Access        `json:"resources,omitempty"`
-	DefaultResource    ResourceName    `json:"defaultResource,omitempty"`
-	MaxTTL             Duration        `json:"maxTtl,omitempty"`
-	MaxDelegationDepth *int            `json:"maxDelegationDepth,omitempty"` // nil = tokens.max_delegation_depth
-	Rate               string          `json:"rate,omitempty"`
-	ClientAuth         []ClientAuth    `json:"clientAuth,omitempty"` // empty = federated
-	Grants             []string        `json:"grants,omitempty"`     // client_credentials, token_exchange; empty = both
-	Credentials        json.RawMessage `json:"credentials,omitempty"`
-	Binding            string          `json:"binding,omitempty"`
-	Refresh            json.RawMessage `json:"refresh,omitempty"`
-	Quotas             json.RawMessage `json:"quotas,omitempty"`
-	Approval           json.RawMessage `json:"approval,omitempty"`
+	Resources          []Access            `json:"resources,omitempty"`
+	DefaultResource    ResourceName        `json:"defaultResource,omitempty"`
+	MaxTTL             Duration            `json:"maxTtl,omitempty"`
+	MaxDelegationDepth *int                `json:"maxDelegationDepth,omitempty"` // nil = tokens.max_delegation_depth
+	Rate               string              `json:"rate,omitempty"`
+	ClientAuth         []ClientAuth        `json:"clientAuth,omitempty"` // empty = federated
+	Grants             []string            `json:"grants,omitempty"`     // client_credentials, token_exchange; empty = both
+	Credentials        []PatternCredential `json:"credentials,omitempty"`
+	Binding            string              `json:"binding,omitempty"`
+	Refresh            json.RawMessage     `json:"refresh,omitempty"`
+	Quotas             json.RawMessage     `json:"quotas,omitempty"`
+	Approval           json.RawMessage     `json:"approval,omitempty"`
 }
 
 // ClientAuth is a way in which agents of a blueprint may authenticate.
@@ -166,17 +182,30 @@ const (
 
 // Agent is one registered identity (kind Agent).
 type Agent struct {
-	Blueprint   BlueprintName   `json:"blueprint"`
-	Owner       string          `json:"owner"`
-	Sponsor     string          `json:"sponsor"`
-	Credentials []Credential    `json:"credentials,omitempty"`
-	Resources   []Access        `json:"resources,omitzero"` // nil = the blueprint's ceiling; empty = nothing, which omitempty would lose
-	MaxTTL      Duration        `json:"maxTtl,omitempty"`
-	JWKS        json.RawMessage `json:"jwks,omitempty"` // keys of private_key_jwt
-	JWKSURL     string          `json:"jwksUrl,omitempty"`
-	TLS         json.RawMessage `json:"tls,omitempty"`
-	ExpiresAt   *time.Time      `json:"expiresAt,omitempty"`
-	Card        json.RawMessage `json:"card,omitempty"`
+	Blueprint   BlueprintName      `json:"blueprint"`
+	Owner       string             `json:"owner"`
+	Sponsor     string             `json:"sponsor"`
+	Credentials []Credential       `json:"credentials,omitempty"`
+	Resources   []Access           `json:"resources,omitzero"` // nil = the blueprint's ceiling; empty = nothing, which omitempty would lose
+	MaxTTL      Duration           `json:"maxTtl,omitempty"`
+	JWKS        json.RawMessage    `json:"jwks,omitempty"` // keys of private_key_jwt
+	JWKSURL     string             `json:"jwksUrl,omitempty"`
+	TLS         *ClientCertificate `json:"tls,omitempty"`
+	ExpiresAt   *time.Time         `json:"expiresAt,omitempty"`
+	Card        json.RawMessage    `json:"card,omitempty"`
+
+	Instance *InstanceOf `json:"instance,omitempty"` // written by the server alone; nil = somebody registered the agent
+}
+
+// ClientCertificate is the certificate of an agent that authenticates by mutual
+// TLS; exactly one member is set (RFC 8705, Sections 2.1.2 and 2.2.2).
+type ClientCertificate struct {
+	SubjectDN  string `json:"subjectDn,omitempty"` // RFC 4514
+	SANDNS     string `json:"sanDns,omitempty"`
+	SANURI     string `json:"sanUri,omitempty"`
+	SANIP      string `json:"sanIp,omitempty"`
+	SANEmail   string `json:"sanEmail,omitempty"`
+	SelfSigned bool   `json:"selfSigned,omitempty"` // one of the x5c certificates in spec.jwks
 }
 
 // Credential is a federated credential (binding): from a trusted issuer's
@@ -187,16 +216,28 @@ type Credential struct {
 	Subject   SubjectMatch      `json:"subject"`
 	Audience  string            `json:"audience,omitempty"`  // narrower than the issuer's audiences
 	Condition string            `json:"condition,omitempty"` // CEL over `claims`; must be true
-	Claims    map[string]string `json:"claims,omitempty"`
-	Labels    map[string]string `json:"labels,omitempty"`
-	Mode      Mode              `json:"mode,omitempty"`
+	Claims    map[string]string `json:"claims,omitempty"`    // claim path -> exact value; see ClaimAt
+	Labels    map[string]string `json:"labels,omitempty"`    // of instances: label -> claim path
+	Mode      Mode              `json:"mode,omitempty"`      // empty = enforce
+
+	// AllowBroad says that the operator knows how many this admits: a whole
+	// namespace, a whole organisation.
+	AllowBroad bool `json:"allowBroad,omitempty"`
 }
 
-// SubjectMatch matches the `sub` of a credential.
+// SubjectMatch matches the `sub` of a credential. Exactly one member is set.
 type SubjectMatch struct {
-	Exact  string `json:"exact,omitempty"`
-	Prefix string `json:"prefix,omitempty"`
-	Glob   string `json:"glob,omitempty"`
+	Exact  string `json:"exact,omitempty"`  // the whole `sub`, byte for byte
+	Prefix string `json:"prefix,omitempty"` // ends at a border between segments: "/" or ":"
+	Glob   string `json:"glob,omitempty"`   // of the whole `sub`; `*` and `?` never cross "/" or ":"
+}
+
+// PatternCredential is a credential of a blueprint: whoever matches it is an
+// instance, an agent made on first use and called "<blueprint>/<suffix>".
+type PatternCredential struct {
+	Credential
+	MaxInstances int      `json:"maxInstances"`           // at once; required
+	CollectAfter Duration `json:"collectAfter,omitempty"` // idle time after which an active instance is forgotten; empty = 168h
 }
 
 // DelegationRule is an edge: actors may act for subjects (kind DelegationRule).
