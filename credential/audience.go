@@ -62,25 +62,17 @@ func (e *exam) workloadAudience() error {
 	if !slices.Contains(wanted, values[0]) {
 		return e.fail(CheckAudience, FaultAudience, values[0], list(wanted))
 	}
+	e.identity.Audience = values[0]
 	e.pass(CheckAudience, values[0], list(wanted))
 	return nil
 }
 
-// workloadAudiences are the values of which a workload's token must hold one.
-// A binding narrows the issuer's audiences. A client assertion is for us, as
-// our issuer identifier and nothing else: RFC 10070.
+// workloadAudiences are the values of which a workload's token must hold one. A
+// client assertion is for us, as our issuer identifier and nothing else: RFC
+// 10070. A binding may narrow them.
 func (e *exam) workloadAudiences() []string {
-	bound := ""
-	if e.bound != nil {
-		bound = e.bound.Credential.Audience
-	}
-	switch {
-	case e.position == asAssertion && bound != "" && bound != e.config.Issuer:
-		return nil // the binding wants what an assertion may not have
-	case e.position == asAssertion:
+	if e.position == asAssertion {
 		return []string{e.config.Issuer}
-	case bound != "":
-		return []string{bound}
 	}
 	return e.accepted()
 }

@@ -61,7 +61,10 @@ const (
 	CheckTimes     = "times"     // it is valid now and was not made to live too long
 	CheckClaims    = "claims"    // what it says has the right shape and does not contradict itself
 	CheckBinding   = "binding"   // a workload's subject is bound to an agent
+	CheckPins      = "pins"      // the claims that the binding pins are equal
 	CheckCondition = "condition" // the binding's condition holds
+	CheckShadow    = "shadow"    // what bindings in shadow mode would have done
+	CheckMode      = "mode"      // issuer and binding enforce, and do not only record
 )
 
 // GoodForm is what CheckForm shows when it holds.
@@ -94,11 +97,13 @@ const (
 	FaultActUntrusted    = "act_untrusted"
 	FaultConfirmation    = "cnf"
 	FaultNoBinding       = "no_binding"
-	FaultCondition       = "condition"
-	FaultUnknown         = "unknown"       // assertions only, as are those below: names no agent
-	FaultIssuerSubject   = "iss_sub"       // self-issued: iss and sub differ
-	FaultIDMissing       = "jti_missing"   // self-issued: no jti
-	FaultIDMalformed     = "jti_malformed" // self-issued: jti is empty, too long or no string
+	FaultImmutable       = "immutable_id_mismatch" // a claim that the binding pins has another value
+	FaultAmbiguous       = "binding_ambiguous"     // bindings of two agents match
+	FaultShadow          = "shadow"                // issuer or binding only records
+	FaultUnknown         = "unknown"               // assertions only, as are those below: names no agent
+	FaultIssuerSubject   = "iss_sub"               // self-issued: iss and sub differ
+	FaultIDMissing       = "jti_missing"           // self-issued: no jti
+	FaultIDMalformed     = "jti_malformed"         // self-issued: jti is empty, too long or no string
 )
 
 // Faults lists every name that a Fault can have, sorted: those of package jose
@@ -108,7 +113,7 @@ func Faults() []string {
 		FaultIssuerUnknown, FaultIssuerMissing, FaultIssuerDisabled, FaultType, FaultSubject, FaultSPIFFEID,
 		FaultAudience, FaultAudienceMissing, FaultAudienceMany, FaultExpiryMissing, FaultExpired, FaultNotYetValid,
 		FaultIssuedMissing, FaultIssuedFuture, FaultLifetime, FaultClaimConflict, FaultScopeType, FaultActUntrusted,
-		FaultConfirmation, FaultNoBinding, FaultCondition, FaultUnknown, FaultIssuerSubject,
+		FaultConfirmation, FaultNoBinding, FaultImmutable, FaultAmbiguous, FaultShadow, FaultUnknown, FaultIssuerSubject,
 		FaultIDMissing, FaultIDMalformed,
 	}
 	for _, f := range jose.Faults() {

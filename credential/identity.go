@@ -16,7 +16,13 @@ type Identity struct {
 	Tokens    registry.Tokens     // workload or user
 	Agent     registry.AgentName  // workload: the agent that the binding names
 	Binding   string              // workload: the name of that binding
+	Audience  string              // workload: the one value of `aud`
 	SPIFFEID  string              // set when the credential is an SVID
+
+	// Instance is set when the agent is an instance: what it is made from on its
+	// first use.
+	Instance *registry.Candidate
+	Shadow   []string // bindings in shadow mode that would admit it, "agent / credential"
 
 	Claims   map[string]any // the claims as CEL sees them: string, bool, int64, float64, []any, map[string]any
 	Expires  time.Time

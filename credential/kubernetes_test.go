@@ -33,7 +33,8 @@ func clusterWorld(t *testing.T) (w *world, cluster, generic *issuer) {
 	reader.Audience = "vault"
 	w.agent("reader", "researcher", reader)
 	pinned := exact("cluster", "system:serviceaccount:prod:pinned")
-	pinned.Condition = `claims["kubernetes.io"].serviceaccount.uid == "u-1" && claims["kubernetes.io"].pod.name != ""`
+	pinned.Claims = map[string]string{"kubernetes.io/serviceaccount/uid": "u-1"}
+	pinned.Condition = `claims["kubernetes.io"].pod.name != ""`
 	w.agent("pinned", "researcher", pinned)
 	return w, cluster, generic
 }
@@ -92,10 +93,11 @@ func TestServiceAccountToken(t *testing.T) {
 		{"FC-01_binding_audience", both(as("reader"), set("aud", "vault")), ""},
 		{"FC-01_binding_audience_narrows", as("reader"), "aud"},
 		{"FC-01_issuer_audience", set("aud", "vault"), ""},
-		{"FC-06_SEC-K8-17_no_pod", as("pinned"), "condition"},
+		{"FC-06_SEC-K8-17_no_pod", as("pinned"), "no_binding"},
 		{"FC-06_pod", both(as("pinned"), inKubernetes("pod", object{"name": "p"})), ""},
 		{"SEC-K8-04", both(as("pinned"), inKubernetes("pod", object{"name": "p"}),
-			inKubernetes("serviceaccount", object{"name": "pinned", "uid": "u-2"})), "condition"},
+			inKubernetes("serviceaccount", object{"name": "pinned", "uid": "u-2"})), "immutable_id_mismatch"},
+		{"FC-06_SEC-K8-04_no_uid", both(as("pinned"), inKubernetes("serviceaccount", object{"name": "pinned"})), "no_binding"},
 	}
 	good := func() (object, object) { return object{}, accountClaims(cluster.URL) }
 	run(t, rows, good, func(t *testing.T, h, c object) error {

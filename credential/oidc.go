@@ -98,7 +98,7 @@ func (e *exam) user(ctx context.Context) error {
 		return err
 	}
 	e.pass(CheckClaims, e.identity.Subject, "")
-	return nil
+	return e.enforced()
 }
 
 // authorizedParty checks azp of an ID token: the client that it was issued to

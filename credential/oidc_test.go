@@ -201,7 +201,8 @@ func TestWorkloadOfAnOpenIDProvider(t *testing.T) {
 	t.Parallel()
 	w, _, _, ci := userWorld(t)
 	guarded := exact("ci", "repo:acme/guarded")
-	guarded.Condition = `claims.repository_id == "42" && claims.run > 7`
+	guarded.Claims = map[string]string{"repository_id": "42", "run_id": "12345678901234567890"}
+	guarded.Condition = "claims.run > 7"
 	w.agent("guarded", "researcher", guarded)
 	rows := []row{
 		{"good", nil, ""},
@@ -212,12 +213,15 @@ func TestWorkloadOfAnOpenIDProvider(t *testing.T) {
 		{"two_audiences", set("aud", []string{ours, "x"}), "aud_multiple"},
 		{"SEC-TM-15", drop("iat"), "iat_missing"},
 		{"condition", func(_, c object) {
-			c["sub"], c["repository_id"], c["run"] = "repo:acme/guarded", "42", 8
+			c["sub"], c["repository_id"], c["run"], c["run_id"] = "repo:acme/guarded", "42", 8, json.Number("12345678901234567890")
 		}, ""},
 		{"SEC-AC-28", func(_, c object) {
 			c["sub"], c["repository_id"], c["run"] = "repo:acme/guarded", "43", 8
-		}, "condition"},
-		{"FC-06_absent", set("sub", "repo:acme/guarded"), "condition"},
+		}, "immutable_id_mismatch"},
+		{"SEC-JS-15", func(_, c object) { // the same float64, another number
+			c["sub"], c["repository_id"], c["run"], c["run_id"] = "repo:acme/guarded", "42", 8, json.Number("12345678901234567891")
+		}, "immutable_id_mismatch"},
+		{"FC-06_absent", set("sub", "repo:acme/guarded"), "no_binding"},
 		{"SEC-JS-18_workload", set("scope", []string{"a"}), "scope_type"},
 	}
 	good := func() (object, object) {

@@ -60,12 +60,13 @@ func TestShadowAdmitsNothing(t *testing.T) {
 	shadow.Mode = registry.Shadow
 	w.agent("a", "researcher", shadow)
 	_, claims := goodSVID()
-	wantFault(t, second(w.Subject(t.Context(), spire.sign(t, nil, claims), jwtURI)), "no_binding")
+	wantFault(t, second(w.Subject(t.Context(), spire.sign(t, nil, claims), jwtURI)), "shadow")
+	w.agent("a", "researcher", exact("prod", svidSubject))
 	w.put(registry.KindTrustedIssuer, "prod", &registry.TrustedIssuer{
 		Type: registry.SPIFFE, TrustDomain: "td.example", Mode: registry.Shadow,
 		Keys: registry.KeySource{BundleURL: spire.URL + "/bundle"},
 	})
-	wantFault(t, second(w.Subject(t.Context(), spire.sign(t, nil, claims), jwtURI)), "issuer_disabled")
+	wantFault(t, second(w.Subject(t.Context(), spire.sign(t, nil, claims), jwtURI)), "shadow")
 }
 
 // The keys of an issuer are those of its present spec: a new version brings

@@ -131,7 +131,7 @@ func (e *Endpoint) byAssertion(ctx context.Context, d *Decision) (*Presenter, *o
 		return nil, d.fault(oauth.AreaClient, "assertion", err)
 	}
 	d.prove("assertion", &a.Identity)
-	p := &Presenter{Party: e.party(d.rules, a.Agent), Identity: &a.Identity, Method: "federated"}
+	p := &Presenter{Party: e.bearer(d.rules, &a.Identity), Identity: &a.Identity, Method: "federated"}
 	switch {
 	case a.Replay != nil:
 		p.Method = "private_key_jwt"
@@ -178,7 +178,7 @@ func (e *Endpoint) byBootstrap(ctx context.Context, d *Decision) (*Presenter, *o
 	}
 	d.prove("subject token", id)
 	d.bootstrap = id
-	p := &Presenter{Party: e.party(d.rules, id.Agent), Identity: id, Method: "bootstrap"}
+	p := &Presenter{Party: e.bearer(d.rules, id), Identity: id, Method: "bootstrap"}
 	if p.Agent == nil {
 		return nil, d.refuse(oauth.Refuse(oauth.ReasonNoBinding, nil), "binding", id.Subject, "a registered agent")
 	}
@@ -220,8 +220,16 @@ func (d *Decision) fault(area, place string, err error) *oauth.Error {
 		e.RetryAfter = 5 * time.Second
 		return e
 	}
-	if f.Name == credential.FaultNoBinding && area == oauth.AreaSubject {
-		return oauth.Refuse(oauth.ReasonNoBinding, err)
+	reason := oauth.TokenFault(area, f.Name)
+	if area == oauth.AreaSubject { // no fault of the token itself
+		switch f.Name {
+		case credential.FaultNoBinding:
+			reason = oauth.ReasonNoBinding
+		case credential.FaultImmutable:
+			reason = oauth.ReasonImmutable
+		case credential.FaultAmbiguous:
+			reason = oauth.ReasonAmbiguous
+		}
 	}
-	return oauth.Refuse(oauth.TokenFault(area, f.Name), err)
+	return oauth.Refuse(reason, err)
 }

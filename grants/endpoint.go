@@ -37,7 +37,8 @@ type Config struct {
 	Verifier *credential.Verifier
 	Ring     *keys.Ring
 	Ledger   *audit.Ledger
-	Rate     float64 // requests per second and agent (limits.token_per_agent); zero = 50
+	Used     func(agentID string) // hears of every token issued to an instance; nil = nobody does
+	Rate     float64              // requests per second and agent (limits.token_per_agent); zero = 50
 	Now      func() time.Time
 }
 

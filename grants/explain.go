@@ -3,6 +3,8 @@ package grants
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -108,21 +110,39 @@ func (p *Proof) checks(agent registry.AgentName, at *registry.Model, pass func(n
 	}
 	pass(name(credential.CheckAudience), audience, "")
 	pass(name(credential.CheckTimes), "exp "+time.Unix(p.Expires, 0).UTC().Format(time.RFC3339), "")
-	if p.Binding == "" {
-		return
-	}
-	if a := at.Agent(agent); a != nil {
-		for i := range a.Spec.Credentials {
-			c := &a.Spec.Credentials[i]
-			if c.Name != p.Binding || c.Issuer != p.Issuer {
-				continue
-			}
-			pass(name(credential.CheckBinding), c.Subject.Exact, string(agent)+" / "+c.Name)
-			if c.Condition != "" {
-				pass(name(credential.CheckCondition), "true", c.Condition)
-			}
+	if c, subject := p.credential(agent, at); c != nil {
+		pass(name(credential.CheckBinding), subject, string(agent)+" / "+c.Name)
+		if len(c.Claims) > 0 {
+			pass(name(credential.CheckPins), strings.Join(slices.Sorted(maps.Keys(c.Claims)), ", "), "equal to those of the credential")
+		}
+		if c.Condition != "" {
+			pass(name(credential.CheckCondition), "true", c.Condition)
 		}
 	}
+	if len(p.Shadow) > 0 {
+		pass(name(credential.CheckShadow), strings.Join(p.Shadow, ", "), "would admit it too")
+	}
+}
+
+// credential finds the credential that admitted: the agent's, or of an instance
+// its blueprint's. The subject is empty when only a pattern is known of it.
+func (p *Proof) credential(agent registry.AgentName, at *registry.Model) (c *registry.Credential, subject string) {
+	a := at.Agent(agent)
+	if p.Binding == "" || a == nil {
+		return nil, ""
+	}
+	if made := a.Spec.Instance; made != nil {
+		if b := at.Rules().Blueprint(a.Spec.Blueprint); b != nil {
+			return b.Credential(p.Binding), made.Subject
+		}
+		return nil, ""
+	}
+	for i := range a.Spec.Credentials {
+		if c := &a.Spec.Credentials[i]; c.Name == p.Binding && c.Issuer == p.Issuer {
+			return c, c.Subject.String()
+		}
+	}
+	return nil, ""
 }
 
 // Agents names the agents that Explain needs to compute a decision again; none

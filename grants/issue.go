@@ -21,10 +21,14 @@ type Issued struct {
 	Scope           string
 }
 
-// Issue makes the decided token. The event goes to the ledger first, the
+// Issue makes the decided token. Instances come first: their rows are durable
+// before the event that names them. The event goes to the ledger first, the
 // signature is made while the commit runs, and the token is returned only
 // after the commit: what is not recorded is not issued.
 func (e *Endpoint) Issue(ctx context.Context, d *Decision) (*Issued, *oauth.Error) {
+	if refused := e.settle(ctx, d); refused != nil {
+		return nil, refused
+	}
 	claims, err := e.claims(d)
 	if err != nil {
 		return nil, oauth.Refuse(oauth.ReasonInternal, err)
@@ -58,6 +62,7 @@ func (e *Endpoint) Issue(ctx context.Context, d *Decision) (*Issued, *oauth.Erro
 		}
 		return nil, oauth.Refuse(reason, signErr)
 	}
+	e.used(d)
 	issued := &Issued{AccessToken: compact, ExpiresIn: claims.Expires.Sub(claims.IssuedAt), Scope: claims.Scope}
 	if d.Request.GrantType == oauth.TokenExchange {
 		issued.IssuedTokenType = oauth.AccessTokenType

@@ -1,6 +1,7 @@
 package grants
 
 import (
+	"context"
 	"errors"
 	"strings"
 
@@ -24,12 +25,13 @@ func (e *Endpoint) verifyOwn(raw string) (*token.Claims, error) {
 
 // ownSubject reads our own token as subject: the top-level `sub` stays, its
 // actors become the chain. Whoever it names must still be active.
-func (g tokenExchange) ownSubject(d *Decision) (policy.Subject, *oauth.Error) {
+func (g tokenExchange) ownSubject(ctx context.Context, d *Decision) (policy.Subject, *oauth.Error) {
 	c, err := g.verifyOwn(d.Request.SubjectToken)
 	if err != nil {
 		return policy.Subject{}, d.ownFault(oauth.AreaSubject, "subject token", err)
 	}
 	d.own = c
+	g.hearOf(ctx, c)
 	d.pass("subject token signature", "a key of ours", "")
 	s := policy.Subject{
 		Sub: c.Subject, Own: true, ClientID: c.ClientID, Audience: c.Audience,

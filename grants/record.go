@@ -46,6 +46,7 @@ type Proof struct {
 	Alg     string              `json:"a"`
 	Key     string              `json:"k"`
 	Expires int64               `json:"x"`
+	Shadow  []string            `json:"s,omitempty"` // credentials in shadow mode that would have admitted it
 }
 
 // prove keeps what an issued event says of a credential.
@@ -53,6 +54,7 @@ func (d *Decision) prove(place string, id *credential.Identity) {
 	d.verified(place, id.Checks)
 	d.proofs = append(d.proofs, Proof{
 		Place: place, Issuer: id.Issuer, Binding: id.Binding, Alg: id.Alg, Key: clip(id.KeyID, maxKeyID), Expires: id.Expires.Unix(),
+		Shadow: id.Shadow[:min(len(id.Shadow), 2)],
 	})
 }
 

@@ -35,7 +35,7 @@ func (g tokenExchange) subject(ctx context.Context, d *Decision) (policy.Subject
 		return policy.Subject{}, err
 	}
 	if oauth.TokenType(d.Request.SubjectTokenType) == oauth.AccessTokenType {
-		return g.ownSubject(d)
+		return g.ownSubject(ctx, d)
 	}
 	id, err := g.Verifier.Subject(ctx, d.Request.SubjectToken, d.Request.SubjectTokenType)
 	if err != nil {
@@ -67,7 +67,7 @@ func workload(p policy.Party, id *credential.Identity) policy.Subject {
 }
 
 func (g tokenExchange) workloadSubject(d *Decision, id *credential.Identity) (policy.Subject, *oauth.Error) {
-	p := g.party(d.rules, id.Agent)
+	p := g.bearer(d.rules, id)
 	if why := p.Inactive(d.Time); why != "" {
 		return policy.Subject{}, d.refuse(oauth.Refuse(oauth.ReasonSubjectDisabled, nil), "subject", why, "an active agent")
 	}

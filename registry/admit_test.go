@@ -35,11 +35,11 @@ func TestModelBrokenConditionsAdmitNothing(t *testing.T) {
 	wantBound(t, m, "broken", "")
 	wantBound(t, m, "fine", "mixed")
 	wantBound(t, m, "last", "mixed")
-	if m.Bound("ci", "plain").Condition != nil {
+	if bound(m, "ci", "plain").Condition != nil {
 		t.Error("a credential has the condition of another")
 	}
-	fine := m.Bound("ci", "fine").Condition
-	if fine == nil || m.Bound("ci", "x").Condition == nil || fine == m.Bound("ci", "x").Condition {
+	fine := bound(m, "ci", "fine").Condition
+	if fine == nil || bound(m, "ci", "x").Condition == nil || fine == bound(m, "ci", "x").Condition {
 		t.Error("a credential does not have its own condition")
 	}
 	rules := m.Rules().Delegations()
@@ -218,10 +218,10 @@ func TestModelManyAgents(t *testing.T) {
 	}
 	m := registry.NewModel(registry.ModelConfig{Fetch: s.Fetch})
 	poll(t, m)
-	first := m.Bound("ci", "repo:acme/0")
+	first := bound(m, "ci", "repo:acme/0")
 	for i := range n {
 		name := registry.AgentName(fmt.Sprintf("agent-%d", i))
-		b := m.Bound("ci", fmt.Sprintf("repo:acme/%d", i))
+		b := bound(m, "ci", fmt.Sprintf("repo:acme/%d", i))
 		if b == nil || b.Agent != name || b.Condition == nil || b.Condition != first.Condition || m.Agent(name) == nil {
 			t.Fatalf("%s: %+v", name, b)
 		}

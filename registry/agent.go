@@ -2,7 +2,8 @@ package registry
 
 import (
 	"fmt"
-	"strings"
+	"maps"
+	"slices"
 
 	"github.com/tokenry/tokenry/condition"
 )
@@ -20,6 +21,9 @@ func validateAgent(ps *problems, a *Agent) {
 		}
 		names[c.Name] = true
 		validateCredential(ps, at, c)
+		if len(c.Labels) > 0 {
+			ps.add(at+".labels", "is for credentials of blueprints, whose instances get them; label the agent in metadata.labels")
+		}
 	}
 	checkAccess(ps, "spec.resources", a.Resources)
 	checkTTL(ps, "spec.maxTtl", a.MaxTTL)
@@ -40,21 +44,22 @@ func validateCredential(ps *problems, at string, c *Credential) {
 		ps.add(at+".name", "%v", err)
 	}
 	checkReference(ps, at+".issuer", string(c.Issuer))
-	subject := at + ".subject"
-	switch {
-	case c.Subject == SubjectMatch{}:
-		// Without a subject every tenant of a shared issuer would be this agent.
-		ps.add(subject, "is empty; give the sub of the workload as exact")
-	case c.Subject.Exact == "":
-	case strings.Contains(c.Subject.Exact, "*"):
-		ps.add(subject+".exact", "is compared byte for byte and takes no pattern; give the whole sub")
-	default:
-		checkText(ps, subject+".exact", c.Subject.Exact, maxURL)
-	}
+	validateSubject(ps, at+".subject", c.Subject)
 	if c.Audience != "" {
 		checkAudience(ps, at+".audience", c.Audience)
 	}
 	checkCondition(ps, at+".condition", c.Condition)
+	for _, path := range slices.Sorted(maps.Keys(c.Claims)) {
+		here := at + ".claims." + printable(path)
+		checkClaimPath(ps, here, path)
+		if c.Claims[path] == "" {
+			ps.add(here, "is empty; give the text that the claim must have")
+		}
+		checkText(ps, here, c.Claims[path], maxURL)
+	}
+	if _, isPattern := c.Subject.Pattern(); c.AllowBroad && !isPattern {
+		ps.add(at+".allowBroad", "has no effect: an exact subject admits one; leave it out")
+	}
 }
 
 // checkCondition compiles a condition; empty means that there is none.

@@ -31,8 +31,8 @@ func TestValidateAgent(t *testing.T) {
 func TestValidateCredential(t *testing.T) {
 	t.Parallel()
 	const at = `spec.credentials[0]`
-	const pattern = at + `.subject.exact: is compared byte for byte and takes no pattern; give the whole sub`
-	const nobody = at + `.subject: is empty; give the sub of the workload as exact`
+	const pattern = at + `.subject.exact: is compared byte for byte and takes no pattern; give the whole sub, or use glob`
+	const nobody = at + `.subject: is empty; give the sub of the workload as exact, or a prefix or glob of it`
 	one := func(members string) string {
 		return `{"credentials":[{` + members + `}]}`
 	}
@@ -51,15 +51,24 @@ func TestValidateCredential(t *testing.T) {
 		{"SEC-AC-26 with any subject", one(named + `"subject":{"exact":"*"}`), pattern, neighbour},
 		{"SEC-AC-26 with any repository", one(named + `"subject":{"exact":"repo:acme/*"}`), pattern, one(named + `"subject":{"exact":"repo:acme/app:ref:refs/heads/main"}`)},
 		{"SEC-ID-26 with an expression", one(named + `"subject":{"exact":"repo:acme/app.*"}`), pattern, one(named + `"subject":{"exact":"repo:acme/app."}`)},
-		{"with a prefix", one(named + `"subject":{"prefix":"repo:"}`), at + `.subject.prefix: credentials.subject.prefix is not supported by this version`, neighbour},
-		{"with a glob beside a subject", one(named + `"subject":{"exact":"x","glob":"*"}`), at + `.subject.glob: credentials.subject.glob is not supported by this version`, neighbour},
+		{"SEC-ID-23 with a prefix that ends within a segment", one(named + `"subject":{"prefix":"/agents"}`), at + `.subject.prefix: must end with "/" or ":", so that it ends where a segment does`, one(named + `"subject":{"prefix":"/agents/"}`)},
+		{"with a prefix that has a wildcard", one(named + `"subject":{"prefix":"repo:acme/*/"}`), at + `.subject.prefix: is text and takes no wildcards; write a glob, or leave out what follows the last "/"`, neighbour},
+		{"SEC-ID-26 with an expression as a glob", one(named + `"subject":{"glob":"repo:acme/(a|b)*"}`), at + `.subject.glob: looks like a regular expression; a glob knows * and ? alone`, one(named + `"subject":{"glob":"repo:acme/a*"}`)},
+		{"with a glob that crosses segments", one(named + `"subject":{"glob":"repo:acme/**"}`), at + `.subject.glob: has "**"; a "*" stays within its segment, and a prefix takes what is below`, neighbour},
+		{"with a glob without a wildcard", one(named + `"subject":{"glob":"repo:acme/app"}`), at + `.subject.glob: has no wildcard; make it an exact subject`, neighbour},
+		{"with a glob beside a subject", one(named + `"subject":{"exact":"x","glob":"*"}`), at + `.subject: has more than one of exact, prefix and glob; keep one`, neighbour},
+		{"with a pin that is no path", one(named + subject + `,"claims":{"a//b":"x"}`), at + `.claims.a//b: must be a path of claim names like "kubernetes.io/serviceaccount/uid"; a "/" within a name is written "~1"`, one(named + subject + `,"claims":{"a/b":"x"}`)},
+		{"SEC-ID-30 with a pin that is wrongly escaped", one(named + subject + `,"claims":{"https:~2x":"x"}`), at + `.claims.https:~2x: has a "~" that is neither "~0" for "~" nor "~1" for "/"`, one(named + subject + `,"claims":{"https:~1~1x~1roles":"x"}`)},
+		{"with a pin to nothing", one(named + subject + `,"claims":{"a":""}`), at + `.claims.a: is empty; give the text that the claim must have`, neighbour},
+		{"with labels", one(named + subject + `,"labels":{"a":"b"}`), at + `.labels: is for credentials of blueprints, whose instances get them; label the agent in metadata.labels`, neighbour},
+		{"with allowBroad for nothing", one(named + subject + `,"allowBroad":true`), at + `.allowBroad: has no effect: an exact subject admits one; leave it out`, neighbour},
 		{"SEC-ID-10 with an invisible subject", one(named + `"subject":{"exact":"x\u200d"}`), at + `.subject.exact: holds a control or an invisible character`, neighbour},
 		{"with a subject that ends with a space", one(named + `"subject":{"exact":"x "}`), at + `.subject.exact: begins or ends with a space`, neighbour},
 		{"with a subject too long", one(named + `"subject":{"exact":"` + strings.Repeat("x", 2049) + `"}`), at + `.subject.exact: is longer than 2048 bytes`, one(named + `"subject":{"exact":"` + strings.Repeat("x", 2048) + `"}`)},
 		{"for any audience", one(named + subject + `,"audience":"*"`), at + `.audience: must be the exact audience`, one(named + subject + `,"audience":"a"`)},
 		{"with a condition that is none", one(named + subject + `,"condition":"nonsense"`),
 			at + `.condition: does not compile: 1:1: nothing is called "nonsense"; the claims of the token are in "claims"`, one(named + subject + `,"condition":"true"`)},
-		{"in shadow", one(named + subject + `,"mode":"shadow"`), at + `.mode: credentials.mode: shadow is not supported by this version`, one(named + subject + `,"mode":"enforce"`)},
+		{"in no mode", one(named + subject + `,"mode":"off"`), at + `.mode: must be one of enforce, shadow`, one(named + subject + `,"mode":"shadow"`)},
 		{"twice of one name", `{"credentials":[{` + named + subject + `},{` + named + `"subject":{"exact":"y"}}]}`,
 			`spec.credentials[1].name: is there twice; give each credential its own name`, `{"credentials":[{` + named + subject + `},{"name":"m","issuer":"i","subject":{"exact":"y"}}]}`},
 	}

@@ -25,7 +25,7 @@ func (w *world) checkAgent(ps *problems, name string, a *Agent) {
 		}
 	}
 	for i := range a.Credentials {
-		w.checkCredential(ps, fmt.Sprintf("spec.credentials[%d]", i), name, &a.Credentials[i])
+		w.checkCredential(ps, fmt.Sprintf("spec.credentials[%d]", i), owner{KindAgent, name}, &a.Credentials[i])
 	}
 }
 
@@ -51,7 +51,9 @@ func (w *world) checkNarrower(ps *problems, a *Agent, b *Blueprint) {
 // DNS label, a name is a DNS subdomain.
 var serviceAccount = regexp.MustCompile(`^system:serviceaccount:[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?:[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$`)
 
-func (w *world) checkCredential(ps *problems, at, agent string, c *Credential) {
+// checkCredential checks a credential of whoever against its issuer, and that it
+// makes no workload two agents.
+func (w *world) checkCredential(ps *problems, at string, of owner, c *Credential) {
 	issuer, ok := w.issuers[c.Issuer]
 	if !ok {
 		ps.add(at+".issuer", "there is no such trusted issuer%s", suggest(string(c.Issuer), w.issuers))
@@ -62,17 +64,17 @@ func (w *world) checkCredential(ps *problems, at, agent string, c *Credential) {
 		ps.add(at+".issuer", "trusted issuer %q speaks of users; a credential needs one with tokens: workload", c.Issuer)
 		return
 	}
-	if c.Subject.Exact != "" {
+	n := len(*ps)
+	switch {
+	case c.Subject.Exact != "":
 		checkSubject(ps, at+".subject.exact", issuer, c.Subject.Exact)
-		b := binding{c.Issuer, c.Subject.Exact}
-		switch other, taken := w.bound[b]; {
-		case taken && other.agent == agent:
-			ps.add(at+".subject", "credential %q of this agent already has this issuer and subject; keep one", other.credential)
-		case taken:
-			ps.add(at+".subject", "this issuer and subject already stand for agent %q (credential %q); a workload is one agent", other.agent, other.credential)
-		default:
-			w.bound[b] = boundBy{agent, c.Name}
-		}
+	case c.Subject.Prefix != "":
+		checkPattern(ps, at+".subject.prefix", issuer, c)
+	case c.Subject.Glob != "":
+		checkPattern(ps, at+".subject.glob", issuer, c)
+	}
+	if len(*ps) == n && c.Subject != (SubjectMatch{}) {
+		w.checkClaim(ps, at+".subject", of, c)
 	}
 	accepted := issuer.Audiences
 	if len(accepted) == 0 && w.ours != "" {

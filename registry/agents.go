@@ -13,6 +13,7 @@ import (
 // AgentEntry is an agent in the read model.
 type AgentEntry struct {
 	Entry[AgentName, Agent]
+	Change     int64     // number of the write that made it so
 	Created    time.Time // when this agent took the name
 	SecretHash []byte    // SHA-256 of the client secret; nil = it has none
 
@@ -20,23 +21,37 @@ type AgentEntry struct {
 	conditions []*condition.Program
 }
 
-// BoundCredential is a credential and the agent that it stands for.
+// BoundCredential is a credential and whom it stands for.
 type BoundCredential struct {
-	Agent      AgentName
+	Agent      AgentName     // empty for a blueprint's: then whoever matches is an instance
+	Blueprint  BlueprintName // … of this blueprint
 	Credential *Credential
 	Condition  *condition.Program // nil = it has none
 }
 
+// Instance returns the name of the instance that subject is, and whether a name
+// can be made of it. The credential must be a blueprint's and match subject.
+func (b *BoundCredential) Instance(subject string) (AgentName, bool) {
+	name := string(b.Blueprint) + "/" + b.Credential.Subject.Suffix(subject)
+	return AgentName(name), ValidInstanceName(name)
+}
+
 // CanAuthenticate says that the agent has a way left to prove itself: a secret,
-// keys of its own, or a credential of an issuer that admits.
+// keys of its own, or a credential of an issuer that admits. An instance has the
+// credential of its blueprint that it was made by.
 func (e *AgentEntry) CanAuthenticate(rules *Rules) bool {
+	admits := func(c *Credential) bool {
+		issuer := rules.Issuer(c.Issuer)
+		return issuer != nil && issuer.Admits() && c.Mode != Shadow
+	}
+	if made := e.Spec.Instance; made != nil {
+		c := rules.Blueprint(e.Spec.Blueprint).Credential(made.Credential)
+		return c != nil && c.Issuer == made.Issuer && admits(c)
+	}
 	if len(e.SecretHash) > 0 || len(e.Spec.JWKS) > 0 {
 		return true
 	}
-	return slices.ContainsFunc(e.Spec.Credentials, func(c Credential) bool {
-		issuer := rules.Issuer(c.Issuer)
-		return issuer != nil && issuer.Admits()
-	})
+	return slices.ContainsFunc(e.Spec.Credentials, func(c Credential) bool { return admits(&c) })
 }
 
 const shards = 64
@@ -47,6 +62,9 @@ type agents struct {
 	seed   maphash.Seed
 	byName [shards]nameShard
 	bound  [shards]boundShard
+
+	patternsLock sync.RWMutex
+	patterns     patterns
 }
 
 type nameShard struct {
@@ -94,19 +112,18 @@ func (a *agents) agent(name AgentName) *AgentEntry {
 	return s.m[name]
 }
 
-func (a *agents) credential(b binding) *BoundCredential {
+// matching lists the credentials of agents that a subject of an issuer matches.
+func (a *agents) matching(b binding) []BoundCredential {
+	var found []BoundCredential
 	s := a.boundShard(b)
 	s.RLock()
-	defer s.RUnlock()
-	e, ok := s.m[b]
-	if !ok {
-		return nil
+	if e, ok := s.m[b]; ok {
+		found = append(found, pattern{agent: e.agent, index: e.index}.bound())
 	}
-	c := &BoundCredential{Agent: e.agent.Name, Credential: &e.agent.Spec.Credentials[e.index]}
-	if e.agent.conditions != nil {
-		c.Condition = e.agent.conditions[e.index]
-	}
-	return c
+	s.RUnlock()
+	a.patternsLock.RLock()
+	defer a.patternsLock.RUnlock()
+	return a.patterns.matching(b.issuer, b.subject, found)
 }
 
 // apply replaces or forgets one agent, and returns the entry that it replaced:
@@ -114,6 +131,9 @@ func (a *agents) credential(b binding) *BoundCredential {
 // applies at a time.
 func (a *agents) apply(o *Object, p *programs, in *interner) *AgentEntry {
 	var entry *AgentEntry
+	if known := a.agent(AgentName(o.Name)); known != nil && known.Change > o.Change {
+		return nil // what this replica wrote itself is newer than what it has read
+	}
 	if spec, ok := o.Spec.(*Agent); ok && spec != nil && !o.Deleted {
 		entry = newAgentEntry(o, spec, p, in)
 	}
@@ -142,7 +162,14 @@ func (a *agents) put(name AgentName, entry *AgentEntry) *AgentEntry {
 // unbind forgets what an entry bound, unless another agent has it by now.
 func (a *agents) unbind(e *AgentEntry) {
 	for i := range e.Spec.Credentials {
-		b := binding{e.Spec.Credentials[i].Issuer, e.Spec.Credentials[i].Subject.Exact}
+		c := &e.Spec.Credentials[i]
+		if _, isPattern := c.Subject.Pattern(); isPattern {
+			a.patternsLock.Lock()
+			a.patterns.remove(pattern{agent: e, index: int32(i)})
+			a.patternsLock.Unlock()
+			continue
+		}
+		b := binding{c.Issuer, c.Subject.Exact}
 		s := a.boundShard(b)
 		s.Lock()
 		if s.m[b].agent == e {
@@ -157,7 +184,13 @@ func (a *agents) unbind(e *AgentEntry) {
 func (a *agents) bind(e *AgentEntry) {
 	for i := range e.Spec.Credentials {
 		c := &e.Spec.Credentials[i]
-		if c.Subject.Exact == "" || c.Condition != "" && e.conditions[i] == nil {
+		if c.Subject == (SubjectMatch{}) || c.Condition != "" && e.conditions[i] == nil {
+			continue
+		}
+		if _, isPattern := c.Subject.Pattern(); isPattern {
+			a.patternsLock.Lock()
+			a.patterns.add(pattern{agent: e, index: int32(i)})
+			a.patternsLock.Unlock()
 			continue
 		}
 		b := binding{c.Issuer, c.Subject.Exact}
@@ -183,7 +216,10 @@ func newAgentEntry(o *Object, spec *Agent, p *programs, in *interner) *AgentEntr
 		c.Mode = Mode(in.text(string(c.Mode)))
 		c.Subject.Exact = strings.Clone(c.Subject.Exact)
 	}
-	e := &AgentEntry{Created: o.Created, SecretHash: slices.Clone(o.SecretHash)}
+	if made := s.Instance; made != nil {
+		s.Instance = &InstanceOf{Credential: in.text(made.Credential), Issuer: IssuerName(in.text(string(made.Issuer))), Subject: strings.Clone(made.Subject)}
+	}
+	e := &AgentEntry{Change: o.Change, Created: o.Created, SecretHash: slices.Clone(o.SecretHash)}
 	e.Entry = Entry[AgentName, Agent]{
 		ID: strings.Clone(o.ID), Name: AgentName(strings.Clone(o.Name)), State: State(in.text(string(o.State))), Version: o.Version, Spec: &s,
 	}

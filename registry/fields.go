@@ -101,7 +101,7 @@ func issuerFields() []Field {
 		on("tokenTypes", ListType, "the token types accepted").values("id_token", "access_token", "jwt"),
 		on("assertsActors", BoolType, "its tokens may carry act").values("false").later("true"),
 		off("tokenReview", AnyType, "ask the cluster whether a token still lives"),
-		on("mode", TextType, "enforce, or only record").values("enforce").later("shadow"),
+		on("mode", TextType, "enforce, or only record").values("enforce", "shadow"),
 		on("algorithms", ListType, "the signature algorithms accepted").values(
 			"ES256", "ES384", "ES512", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "EdDSA", "Ed25519"),
 		on("maxTokenAge", DurationType, "the longest life and age of a token"),
@@ -185,7 +185,6 @@ func agentFields() []Field {
 		off("tls", AnyType, "the certificate of mutual TLS"),
 		on("expiresAt", TimeType, "when the agent stops working"),
 		off("card", AnyType, "its A2A agent card"),
-		off("instance", AnyType, "what an instance was made from"),
 	}
 }
 

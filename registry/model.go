@@ -20,6 +20,11 @@ type ModelConfig struct {
 	// and the latest change number; after 0 means everything.
 	Fetch func(ctx context.Context, after int64) ([]Object, int64, error)
 
+	// Admit makes instances in the store, or finds them, and returns what became
+	// of each candidate, in their order. An error is about all of them. Nil = there
+	// are no instances.
+	Admit func(ctx context.Context, candidates []Candidate) ([]Admission, error)
+
 	Now    func() time.Time // nil = time.Now
 	Stale  time.Duration    // how old the last read may be to decide by; 0 = 4 s
 	Every  time.Duration    // time between reads; 0 = 1 s
@@ -37,10 +42,13 @@ type ModelConfig struct {
 type Model struct {
 	config   ModelConfig
 	polling  sync.Mutex // one read at a time
+	applying sync.Mutex // one change of the agents at a time
 	rules    atomic.Pointer[Rules]
 	agents   atomic.Pointer[agents]
 	lastRead atomic.Pointer[time.Time]
 	programs *programs
+
+	admissions admissions
 }
 
 // NewModel returns a Model that has read nothing, knows nobody and is not
@@ -124,6 +132,8 @@ func (m *Model) take(known *Rules, objects []Object, latest int64, restart bool)
 	if len(objects) == 0 && latest == known.Change && !restart {
 		return
 	}
+	m.applying.Lock()
+	defer m.applying.Unlock()
 	to := m.agents.Load()
 	if restart {
 		to = newAgents()
@@ -172,8 +182,10 @@ func (m *Model) Rules() *Rules { return m.rules.Load() }
 // a later call may return another.
 func (m *Model) Agent(name AgentName) *AgentEntry { return m.agents.Load().agent(name) }
 
-// Bound returns the credential that binds (issuer, subject), byte for byte;
-// nil = none. Whether its agent is active is not looked at.
-func (m *Model) Bound(issuer IssuerName, subject string) *BoundCredential {
-	return m.agents.Load().credential(binding{issuer, subject})
+// Bindings returns the credentials of agents and of rules' blueprints whose
+// subject a subject of the issuer matches, byte for byte; none = nobody knows
+// it. No pattern comes before another: whoever finds two agents refuses.
+// Whether an agent or a blueprint is active is not looked at.
+func (m *Model) Bindings(rules *Rules, issuer IssuerName, subject string) []BoundCredential {
+	return rules.patterns.matching(issuer, subject, m.agents.Load().matching(binding{issuer, subject}))
 }

@@ -96,7 +96,7 @@ func poll(t testing.TB, m *registry.Model) {
 func wantBound(t testing.TB, m *registry.Model, subject string, want registry.AgentName) {
 	t.Helper()
 	var got registry.AgentName
-	if b := m.Bound("ci", subject); b != nil {
+	if b := bound(m, "ci", subject); b != nil {
 		got = b.Agent
 	}
 	if got != want {
@@ -108,7 +108,7 @@ func TestModelKnowsNobodyAtFirst(t *testing.T) {
 	t.Parallel()
 	m := registry.NewModel(registry.ModelConfig{})
 	r := m.Rules()
-	if m.Fresh() || !m.LastRead().IsZero() || m.Agent("a") != nil || m.Bound("i", "s") != nil || r.Change != 0 ||
+	if m.Fresh() || !m.LastRead().IsZero() || m.Agent("a") != nil || bound(m, "i", "s") != nil || r.Change != 0 ||
 		r.Issuer("a") != nil || r.IssuerByURL("") != nil || r.IssuerByTrustDomain("") != nil || r.Resource("a") != nil ||
 		r.ResourceByIdentifier("") != nil || r.Blueprint("a") != nil || len(r.Issuers()) != 0 || len(r.Delegations()) != 0 {
 		t.Error("a model that has read nothing knows something")
@@ -165,16 +165,16 @@ func TestModelFinds(t *testing.T) {
 	if e := m.Agent("scout"); e == nil || e.ID != "agt_scout" || e.Name != "scout" || e.Version != 1 || e.State != registry.Active {
 		t.Errorf("agent %+v", e)
 	}
-	b := m.Bound("spire", "spiffe://prod.example/scout")
+	b := bound(m, "spire", "spiffe://prod.example/scout")
 	if b == nil || b.Agent != "scout" || b.Credential.Name != "svid" || b.Condition != nil {
 		t.Errorf("bound %+v", b)
 	}
 	for _, other := range []string{"spiffe://prod.example/Scout", "spiffe://prod.example/scout/", "spiffe://prod.example/scout-2", "spiffe://prod.example/"} { // SEC-ID-22, SEC-ID-23
-		if m.Bound("spire", other) != nil {
+		if bound(m, "spire", other) != nil {
 			t.Errorf("%s is bound", other)
 		}
 	}
-	if m.Bound("ci", "spiffe://prod.example/scout") != nil {
+	if bound(m, "ci", "spiffe://prod.example/scout") != nil {
 		t.Error("the subject is bound for another issuer")
 	}
 }
@@ -199,7 +199,7 @@ func TestModelReadsChanges(t *testing.T) {
 	if now.Resource("mail").Spec.Identifier != "urn:mail" || now.ResourceByIdentifier("https://mail.example") != nil || now.ResourceByIdentifier("urn:mail") == nil {
 		t.Error("a changed resource is as before")
 	}
-	if m.Bound("spire", "spiffe://prod.example/scout") != nil {
+	if bound(m, "spire", "spiffe://prod.example/scout") != nil {
 		t.Error("a credential that was taken out is still bound")
 	}
 	if now.Resource("llm") != before.Resource("llm") || len(now.Issuers()) != 4 || m.Agent("worker") == nil {
@@ -240,7 +240,7 @@ func TestModelForgets(t *testing.T) {
 		r.Resource("llm") != nil || r.ResourceByIdentifier("https://llm.example") != nil || r.Blueprint("writer") != nil {
 		t.Error("something is remembered after its tombstone")
 	}
-	if m.Agent("scout") != nil || m.Bound("spire", "spiffe://prod.example/scout") != nil {
+	if m.Agent("scout") != nil || bound(m, "spire", "spiffe://prod.example/scout") != nil {
 		t.Error("an agent is remembered after its tombstone")
 	}
 }
@@ -266,7 +266,7 @@ func TestModelFollowsChangeNumbers(t *testing.T) {
 	if e := m.Rules().Resource("r"); e == nil || e.ID != "res_2" {
 		t.Errorf("resource %+v", e)
 	}
-	if m.Agent("b") != nil || m.Bound("ci", "b") != nil {
+	if m.Agent("b") != nil || bound(m, "ci", "b") != nil {
 		t.Error("an older row counts for more than a later one")
 	}
 }
@@ -330,7 +330,7 @@ func TestModelRebindingLeavesNoGap(t *testing.T) {
 	stops := 0
 	m = registry.NewModel(registry.ModelConfig{Fetch: s.Fetch, Report: func(error) {
 		stops++
-		if m.Bound("ci", "moves") == nil || m.Bound("ci", "stays") == nil {
+		if bound(m, "ci", "moves") == nil || bound(m, "ci", "stays") == nil {
 			t.Error("a credential is unknown while it moves")
 		}
 	}})
@@ -361,7 +361,7 @@ func TestModelConcurrentReaders(t *testing.T) {
 	for range 2 {
 		readers.Go(func() {
 			for !done.Load() {
-				b, e, r := m.Bound("ci", "stays"), m.Agent("a"), m.Rules()
+				b, e, r := bound(m, "ci", "stays"), m.Agent("a"), m.Rules()
 				if b == nil || e == nil || b.Credential.Subject.Exact != "stays" {
 					t.Error("an agent is unknown while it is replaced")
 					return
@@ -450,7 +450,7 @@ func TestModelFailingReadKeepsState(t *testing.T) {
 	poll(t, m)
 	kept := func(when string) {
 		t.Helper()
-		if m.Agent("a") == nil || m.Bound("ci", "x") == nil || m.Rules().Resource("r") == nil || m.Rules().Change != 2 || !m.LastRead().Equal(time.Unix(1000, 0)) {
+		if m.Agent("a") == nil || bound(m, "ci", "x") == nil || m.Rules().Resource("r") == nil || m.Rules().Change != 2 || !m.LastRead().Equal(time.Unix(1000, 0)) {
 			t.Errorf("%s: what was known is not as before", when)
 		}
 	}

@@ -17,15 +17,14 @@ type world struct {
 	issuerKeys  map[string]string // near form of `iss`, or the trust domain -> name
 	identifiers map[string]string // identifier of a resource -> name
 	scopes      map[string]scopeOwner
-	bound       map[binding]boundBy
+	claims      map[IssuerName]*claims
+	order       int // of claims
 }
 
 type scopeOwner struct {
 	resource string
 	scope    Scope
 }
-
-type boundBy struct{ agent, credential string }
 
 // ValidateAll checks what objects say about each other. after is the whole
 // would-be state, without tombstones; ours is our own issuer identifier. Each
@@ -40,7 +39,7 @@ func ValidateAll(after []*Object, ours string) []ObjectProblem {
 		issuers: map[IssuerName]*TrustedIssuer{}, resources: map[ResourceName]*Resource{},
 		blueprints: map[BlueprintName]*Blueprint{}, agents: map[AgentName]*Agent{},
 		issuerKeys: map[string]string{}, identifiers: map[string]string{},
-		scopes: map[string]scopeOwner{}, bound: map[binding]boundBy{},
+		scopes: map[string]scopeOwner{}, claims: map[IssuerName]*claims{},
 	}
 	var all []ObjectProblem
 	report := func(i int, ps problems) {
@@ -68,8 +67,14 @@ func (w *world) add(o *Object) problems {
 		taken = known(w.resources, ResourceName(o.Name), spec)
 	case *Blueprint:
 		taken = known(w.blueprints, BlueprintName(o.Name), spec)
+		for i := range spec.Credentials {
+			w.claim(owner{KindBlueprint, o.Name}, &spec.Credentials[i].Credential)
+		}
 	case *Agent:
 		taken = known(w.agents, AgentName(o.Name), spec)
+		for i := range spec.Credentials {
+			w.claim(owner{KindAgent, o.Name}, &spec.Credentials[i])
+		}
 	}
 	if taken {
 		ps.add("metadata.name", "is there twice; a name is one %s", o.Kind)
@@ -92,6 +97,12 @@ func (w *world) check(o *Object) problems {
 		w.checkResource(&ps, o.Name, spec)
 	case *Blueprint:
 		w.checkCeiling(&ps, "spec.resources", spec.Resources)
+		for i := range spec.Credentials {
+			w.checkCredential(&ps, fmt.Sprintf("spec.credentials[%d]", i), owner{KindBlueprint, o.Name}, &spec.Credentials[i].Credential)
+		}
+		if len(spec.Credentials) > 0 && len(spec.ClientAuth) > 0 && !slices.Contains(spec.ClientAuth, FederatedAuth) {
+			ps.add("spec.credentials", "has no effect: spec.clientAuth does not list federated")
+		}
 	case *Agent:
 		w.checkAgent(&ps, o.Name, spec)
 	case *DelegationRule:

@@ -22,6 +22,7 @@ type Rules struct {
 
 	issuerList []*IssuerEntry
 	ruleList   []*RuleEntry
+	patterns   patterns // of blueprints
 }
 
 // Issuer returns the trusted issuer of that name; nil = unknown.
@@ -84,7 +85,7 @@ func (r *Rules) apply(o *Object, p *programs) {
 	case KindResource:
 		put(r.resources, o, func(e Entry[ResourceName, Resource]) *ResourceEntry { return &ResourceEntry{e} })
 	case KindBlueprint:
-		put(r.blueprints, o, func(e Entry[BlueprintName, Blueprint]) *BlueprintEntry { return &BlueprintEntry{e} })
+		put(r.blueprints, o, func(e Entry[BlueprintName, Blueprint]) *BlueprintEntry { return newBlueprintEntry(e, p) })
 	case KindDelegationRule:
 		put(r.rules, o, func(e Entry[RuleName, DelegationRule]) *RuleEntry {
 			program, err := p.compile(e.Spec.Subjects.Condition)
@@ -121,6 +122,10 @@ func (r *Rules) index() {
 		} else {
 			r.byURL[e.Spec.Issuer] = e
 		}
+	}
+	r.patterns = patterns{}
+	for _, name := range slices.Sorted(maps.Keys(r.blueprints)) {
+		r.blueprints[name].bind(&r.patterns)
 	}
 	r.byID = map[string]*ResourceEntry{}
 	for _, e := range r.resources {
@@ -166,19 +171,6 @@ func (r *ResourceEntry) Scope(name string) *Scope {
 		}
 	}
 	return nil
-}
-
-// BlueprintEntry is a blueprint in the read model.
-type BlueprintEntry struct {
-	Entry[BlueprintName, Blueprint]
-}
-
-// Allows says that agents of the blueprint may authenticate in a way.
-func (e *BlueprintEntry) Allows(m ClientAuth) bool {
-	if len(e.Spec.ClientAuth) == 0 {
-		return m == FederatedAuth
-	}
-	return slices.Contains(e.Spec.ClientAuth, m)
 }
 
 // RuleEntry is a delegation rule in the read model.

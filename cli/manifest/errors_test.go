@@ -67,8 +67,8 @@ func TestErrorsNameTheLine(t *testing.T) {
 			"%15: spec.credentials[1].subject.exact: must be a text, not a number; put it in quotes"}},
 		{"not supported", good + "  card:\n    x: 1\n  jwksUrl: https://x.example\n", []string{
 			"%8: spec.card: card is not supported by this version", "%10: spec.jwksUrl: jwksUrl is not supported by this version"}},
-		{"not supported in a list", good + "  credentials:\n  - name: k\n    issuer: i\n    subject:\n      prefix: x\n", []string{
-			"%12: spec.credentials[0].subject.prefix: credentials.subject.prefix is not supported by this version"}},
+		{"wrong in a list", good + "  credentials:\n  - name: k\n    issuer: i\n    subject:\n      prefix: x\n", []string{
+			`%12: spec.credentials[0].subject.prefix: must end with "/" or ":", so that it ends where a segment does`}},
 		{"value missing", head("Agent", "research-agent") + "  blueprint: researcher\n  owner: \"\"\n", []string{
 			"%4: spec.sponsor: is missing; name the person or the team", "%6: spec.owner: is missing; name the person or the team"}},
 		{"all at once", strings.Replace(good, "research-agent", "Big", 1) + "  maxTtl: 5 minutes\n  expiresAt: tomorrow\nextra: 1\n", []string{

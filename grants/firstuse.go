@@ -1,0 +1,132 @@
+package grants
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/tokenry/tokenry/credential"
+	"github.com/tokenry/tokenry/oauth"
+	"github.com/tokenry/tokenry/policy"
+	"github.com/tokenry/tokenry/registry"
+	"github.com/tokenry/tokenry/token"
+)
+
+// bearer finds the agent that a credential proves. An instance that this replica
+// has never heard of is provisional: it is made only when the verdict allows the
+// request, so that a refused one fills no cap.
+func (e *Endpoint) bearer(rules *registry.Rules, id *credential.Identity) policy.Party {
+	p := e.party(rules, id.Agent)
+	if p.Agent != nil || id.Instance == nil {
+		return p
+	}
+	made := id.Instance.InstanceOf
+	a := &registry.AgentEntry{}
+	a.ID, a.Name, a.State = provisional+string(id.Agent), id.Agent, registry.Active
+	a.Spec = &registry.Agent{Blueprint: id.Instance.Blueprint, Instance: &made}
+	return policy.Party{Agent: a, Blueprint: rules.Blueprint(id.Instance.Blueprint)}
+}
+
+// provisional begins the id of an agent that is not there yet. No id of the
+// registry begins like it.
+const provisional = "new:"
+
+// instanceWait is what a client is told to wait when no more instances may be
+// made: they are made and forgotten in hours, not in seconds.
+const instanceWait = time.Minute
+
+// settle makes the provisional instances of an allowed decision, or finds that
+// they are there already, and decides again with the state that they are in:
+// absence from memory is not absence.
+func (e *Endpoint) settle(ctx context.Context, d *Decision) *oauth.Error {
+	changed := false
+	for _, id := range []*credential.Identity{d.Presenter.Identity, d.subjectToken} {
+		if id == nil || id.Instance == nil || !d.names(provisional+string(id.Agent)) {
+			continue
+		}
+		entry, err := e.Model.Admit(ctx, *id.Instance)
+		if err != nil {
+			return d.notAdmitted(id, err)
+		}
+		d.replace(provisional+string(id.Agent), entry)
+		changed = true
+	}
+	if !changed {
+		return nil
+	}
+	if why := d.Presenter.Inactive(d.Time); why != "" {
+		return d.refuse(oauth.Refuse(oauth.ReasonAuthDisabled, nil), "agent", why, "an active agent of an active blueprint")
+	}
+	if s := d.input.Subject.Agent; s.Agent != nil {
+		if why := s.Inactive(d.Time); why != "" {
+			return d.refuse(oauth.Refuse(oauth.ReasonSubjectDisabled, nil), "subject", why, "an active agent")
+		}
+	}
+	verdict, checks, err := policy.Decide(d.input)
+	if err != nil {
+		d.checks = append(d.checks, checks...)
+		return err
+	}
+	d.verdict = verdict
+	return nil
+}
+
+// names reports whether a party of the decision has the id.
+func (d *Decision) names(id string) bool {
+	return d.Presenter.Agent.ID == id || d.input.Subject.Agent.Agent != nil && d.input.Subject.Agent.Agent.ID == id
+}
+
+// replace puts the agent that was made in the place of the provisional one.
+func (d *Decision) replace(id string, entry *registry.AgentEntry) {
+	for _, p := range []*policy.Party{&d.Presenter.Party, &d.input.Presenter, &d.input.Subject.Agent} {
+		if p.Agent != nil && p.Agent.ID == id {
+			p.Agent = entry
+		}
+	}
+}
+
+// notAdmitted is the refusal when no instance was made.
+func (d *Decision) notAdmitted(id *credential.Identity, err error) *oauth.Error {
+	refuse := func(reason oauth.Reason, shown, wanted string) *oauth.Error {
+		return d.refuse(oauth.Refuse(reason, err), "instance", shown, wanted)
+	}
+	name := string(id.Agent)
+	switch {
+	case errors.Is(err, registry.ErrInstanceCap):
+		refused := refuse(oauth.ReasonInstances, name+" would be one too many", "maxInstances of credential "+id.Binding)
+		refused.RetryAfter = instanceWait
+		return refused
+	case errors.Is(err, registry.ErrInstanceTaken) && id == d.bootstrap:
+		return refuse(oauth.ReasonNoBinding, name+" belongs to another workload", "an instance of this workload")
+	case errors.Is(err, registry.ErrInstanceTaken):
+		return refuse(oauth.ReasonAuthUnknown, name+" belongs to another workload", "an instance of this workload")
+	case errors.Is(err, registry.ErrInstanceOrphan):
+		return refuse(oauth.ReasonAuthDisabled, "the credential "+id.Binding+" makes no instances any more", "an active blueprint with this credential")
+	}
+	return refuse(oauth.ReasonInstanceStore, name, "a confirmed registration")
+}
+
+// used tells who keeps track that an instance is in use.
+func (e *Endpoint) used(d *Decision) {
+	if e.Used != nil && d.Presenter.Agent.Spec.Instance != nil {
+		e.Used(d.Presenter.Agent.ID)
+	}
+}
+
+// hearOf reads the registry once more when one of our own tokens names an
+// instance that this replica has not heard of: another one may have made it a
+// moment ago.
+func (e *Endpoint) hearOf(ctx context.Context, c *token.Claims) {
+	names := []string{c.Subject, c.ClientID}
+	if actors, err := c.Act.Chain(); err == nil {
+		for _, a := range actors {
+			names = append(names, a.Subject)
+		}
+	}
+	for _, name := range names {
+		if registry.ValidInstanceName(name) && e.Model.Agent(registry.AgentName(name)) == nil {
+			_ = e.Model.Poll(ctx) // without it the agent stays unknown, and the token refused
+			return
+		}
+	}
+}
