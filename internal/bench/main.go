@@ -1,7 +1,8 @@
 // Command bench measures the cost of an exchange in one run, as ratios, because
 // machines are shared and noisy: ES256 verify and sign alone, a bare net/http
 // server that does just these two, and the real server with Postgres, each in
-// its own process on loopback.
+// its own process on loopback. Then the same exchange by 10 instances of one
+// binding and by 10,000.
 //
 // It prints CPU time per request of server and Postgres apart, requests per
 // second, and latency at a fixed rate counted from the intended send time.
@@ -25,6 +26,7 @@ type plan struct {
 	rateTime    time.Duration // of the open-loop run
 	tokens      int           // distinct subject tokens, used in turn
 	agents      int           // for the registry's memory
+	instances   int           // of one binding
 }
 
 func main() {
@@ -40,6 +42,7 @@ func main() {
 	flag.DurationVar(&p.rateTime, "rate-time", 5*time.Second, "time of the latency run")
 	flag.IntVar(&p.tokens, "tokens", 20000, "distinct subject tokens")
 	flag.IntVar(&p.agents, "agents", 100000, "agents of the memory measurement")
+	flag.IntVar(&p.instances, "instances", 10000, "instances of one binding")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
@@ -89,5 +92,5 @@ func run(ctx context.Context, p plan) error {
 		}
 	}
 	report(os.Stdout, p, systems)
-	return nil
+	return fleets(ctx, os.Stdout, as, p)
 }

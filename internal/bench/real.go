@@ -174,6 +174,13 @@ metadata: { name: bench }
 spec: { resources: [ { name: gateway, scopes: ["llm:read"] } ], clientAuth: [federated, secret] }
 ---
 apiVersion: tokenry/v1
+kind: Blueprint
+metadata: { name: fleet }
+spec:
+  resources: [ { name: gateway, scopes: ["llm:read"] } ]
+  credentials: [ { name: fleet, issuer: spire, subject: { prefix: "spiffe://prod.example/fleet/" }, maxInstances: 1000000 } ]
+---
+apiVersion: tokenry/v1
 kind: Agent
 metadata: { name: agent }
 spec:
