@@ -36,9 +36,6 @@ const (
 	minCollect   = 2 * maxTTL
 )
 
-// CollectAfterDefault is the idle time after which an instance is forgotten.
-const CollectAfterDefault = 168 * time.Hour
-
 func validatePatternCredential(ps *problems, at string, c *PatternCredential) {
 	validateCredential(ps, at, &c.Credential)
 	if c.Subject.Exact != "" {

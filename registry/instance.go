@@ -3,7 +3,43 @@ package registry
 import (
 	"errors"
 	"strings"
+	"time"
 )
+
+var (
+	// ErrInstanceCap says that a credential has made as many instances as it may.
+	ErrInstanceCap = errors.New("the credential has as many instances as maxInstances allows")
+
+	// ErrInstanceTaken says that the name, or the issuer and subject, belongs to
+	// another agent.
+	ErrInstanceTaken = errors.New("the name or the subject belongs to another agent")
+
+	// ErrInstanceOrphan says that the blueprint, its credential or their state
+	// do not allow the instance any more.
+	ErrInstanceOrphan = errors.New("the blueprint does not allow the instance any more")
+)
+
+// Bounds of an instance.
+const (
+	maxSuffix = 200
+
+	// MaxAgentName is the longest name of an agent in bytes: that of an
+	// instance, "<blueprint>/<suffix>".
+	MaxAgentName = MaxName + len("/") + maxSuffix
+
+	// DefaultCollectAfter is CollectAfter where a credential does not say it,
+	// or is gone.
+	DefaultCollectAfter = 7 * 24 * time.Hour
+)
+
+// Idle is the time without use after which an instance of the credential is
+// forgotten.
+func (c *PatternCredential) Idle() time.Duration {
+	if c.CollectAfter <= 0 {
+		return DefaultCollectAfter
+	}
+	return time.Duration(c.CollectAfter)
+}
 
 // InstanceOf says what an instance was made from. It belongs for ever to this
 // issuer and subject: the name of an instance never means another workload.
@@ -26,30 +62,28 @@ type Candidate struct {
 // Admission is what became of a Candidate.
 type Admission struct {
 	Object *Object // the agent as it is now, in whatever state; nil with Err
-	Err    error   // ErrInstanceCap or ErrInstanceTaken
+	Err    error   // ErrInstanceCap, ErrInstanceTaken or ErrInstanceOrphan
 }
 
-// Why a Candidate was not admitted.
-var (
-	ErrInstanceCap    = errors.New("the credential has made as many instances as it may")
-	ErrInstanceTaken  = errors.New("the name or the subject belongs to another agent")
-	ErrInstanceOrphan = errors.New("the blueprint or its credential makes no instances any more")
-)
+// IsInstance says that an object is an instance: an agent that nobody
+// registered.
+func (o *Object) IsInstance() bool {
+	a, ok := o.Spec.(*Agent)
+	return ok && a != nil && a.Instance != nil
+}
 
-// maxSuffix is the longest suffix of an instance's name.
-const maxSuffix = 200
-
-// ValidInstanceName reports whether name is that of an instance:
-// "<blueprint>/<suffix>".
+// ValidInstanceName says that name may be that of an instance. No name of any
+// other object is one: they have no slash.
 func ValidInstanceName(name string) bool {
 	_, _, ok := SplitInstanceName(name)
 	return ok
 }
 
-// SplitInstanceName takes the name of an instance apart.
+// SplitInstanceName takes the name of an instance apart; ok is false when it is
+// not one.
 func SplitInstanceName(name string) (blueprint BlueprintName, suffix string, ok bool) {
-	first, suffix, found := strings.Cut(name, "/")
-	if !found || CheckName(first) != nil || suffix == "" || len(suffix) > maxSuffix {
+	before, suffix, found := strings.Cut(name, "/")
+	if !found || CheckName(before) != nil || suffix == "" || len(suffix) > maxSuffix {
 		return "", "", false
 	}
 	for i := range len(suffix) {
@@ -58,5 +92,14 @@ func SplitInstanceName(name string) (blueprint BlueprintName, suffix string, ok 
 			return "", "", false
 		}
 	}
-	return BlueprintName(first), suffix, true
+	return BlueprintName(before), suffix, true
+}
+
+// CheckAgentName reports why name cannot be the name of an agent, registered or
+// an instance, or nil.
+func CheckAgentName(name string) error {
+	if ValidInstanceName(name) {
+		return nil
+	}
+	return CheckName(name)
 }

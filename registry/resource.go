@@ -17,6 +17,6 @@ func validateResource(ps *problems, r *Resource) {
 		}
 		seen[s.Name] = true
 	}
-	checkNames(ps, "spec.agents", r.Agents)
+	checkAgents(ps, "spec.agents", r.Agents)
 	checkTTL(ps, "spec.maxTtl", r.MaxTTL)
 }

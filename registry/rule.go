@@ -16,13 +16,13 @@ func validateRule(ps *problems, r *DelegationRule) {
 		ps.add("spec.subjects.condition", "needs spec.subjects.issuer: it looks at the claims of that issuer's tokens")
 	}
 	checkCondition(ps, "spec.subjects.condition", s.Condition)
-	checkNames(ps, "spec.subjects.agents", s.Agents)
+	checkAgents(ps, "spec.subjects.agents", s.Agents)
 	checkNames(ps, "spec.subjects.blueprints", s.Blueprints)
 
 	if len(r.Actors.Agents)+len(r.Actors.Blueprints) == 0 {
 		ps.add("spec.actors", "names nobody; set agents or blueprints")
 	}
-	checkNames(ps, "spec.actors.agents", r.Actors.Agents)
+	checkAgents(ps, "spec.actors.agents", r.Actors.Agents)
 	checkNames(ps, "spec.actors.blueprints", r.Actors.Blueprints)
 
 	if len(r.Resources) == 0 {

@@ -193,6 +193,16 @@ func checkNames[T ~string](ps *problems, at string, names []T) {
 	checkUnique(ps, at, names)
 }
 
+// checkAgents is checkNames for agents, which may be instances.
+func checkAgents[T ~string](ps *problems, at string, names []T) {
+	for i, name := range names {
+		if !ValidInstanceName(string(name)) {
+			checkReference(ps, fmt.Sprintf("%s[%d]", at, i), string(name))
+		}
+	}
+	checkUnique(ps, at, names)
+}
+
 func checkReference(ps *problems, at, name string) {
 	if err := CheckName(name); err != nil {
 		ps.add(at, "is not a name: it %v", err)
