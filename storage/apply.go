@@ -20,7 +20,7 @@ type Write struct {
 
 	Upserts []*registry.Object // Kind, Name, Labels and Spec count, the rest is ignored
 	Deletes []Ref              // ErrNotFound when one is not there
-	Prune   bool               // delete every object that is not in Upserts
+	Prune   bool               // delete every object that is not in Upserts, but no instance: no manifest declares one
 
 	Create  bool  // every one of Upserts must be new, else ErrExists
 	IfMatch int64 // Change that each object named must have, else ErrVersion; 0 = any, or none, Present = any
@@ -247,7 +247,8 @@ func (p *plan) readUpserts(ctx context.Context, tx pgx.Tx) error {
 	return nil
 }
 
-// readPruned adds all that is not in Upserts to what is deleted.
+// readPruned adds all that is not in Upserts to what is deleted. Instances are
+// not declared by anybody, so that their absence says nothing.
 func (p *plan) readPruned(ctx context.Context, tx pgx.Tx) error {
 	gone := make(map[string]bool, len(p.deletes))
 	for _, d := range p.deletes {
@@ -258,7 +259,7 @@ func (p *plan) readPruned(ctx context.Context, tx pgx.Tx) error {
 		return err
 	}
 	for _, o := range live {
-		if p.byName[Ref{o.Kind, o.Name}] == nil && !gone[o.ID] {
+		if p.byName[Ref{o.Kind, o.Name}] == nil && !gone[o.ID] && !o.IsInstance() {
 			p.deletes = append(p.deletes, *o)
 		}
 	}

@@ -49,9 +49,50 @@ func object(ctx context.Context, q queryer, kind registry.Kind, nameOrID string)
 // names. cursor is empty or the next of the page before; next is empty on the
 // last page. limit is at most 1000; 0 = 100.
 func (db *DB) Objects(ctx context.Context, kind registry.Kind, cursor string, limit int) (page []registry.Object, next string, err error) {
+	return db.page(ctx, "kind = $1 AND deleted_at IS NULL AND name > $2", limit, string(kind), cursor)
+}
+
+// AgentFilter selects agents; an empty field selects all.
+type AgentFilter struct {
+	Blueprint registry.BlueprintName
+	Instances Instances
+}
+
+// Instances says what of instances is wanted.
+type Instances string
+
+// What of instances is wanted.
+const (
+	WithInstances    Instances = "" // beside the agents that somebody registered
+	WithoutInstances Instances = "without"
+	OnlyInstances    Instances = "only"
+)
+
+// Agents is Objects for agents, of which it returns those that f selects.
+func (db *DB) Agents(ctx context.Context, f AgentFilter, cursor string, limit int) (page []registry.Object, next string, err error) {
+	// The kind stands in the text, so that the planner may use the partial index.
+	where, args := "kind = 'Agent' AND deleted_at IS NULL AND name > $1", []any{cursor}
+	switch f.Instances {
+	case WithInstances:
+	case WithoutInstances:
+		where += " AND NOT spec ? 'instance'"
+	case OnlyInstances:
+		where += " AND spec ? 'instance'"
+	default:
+		return nil, "", fmt.Errorf("reading objects: no such filter: %q", f.Instances)
+	}
+	if f.Blueprint != "" {
+		args = append(args, string(f.Blueprint))
+		where += " AND spec ->> 'blueprint' = $2"
+	}
+	return db.page(ctx, where, limit, args...)
+}
+
+// page returns the first objects that a condition selects, by name.
+func (db *DB) page(ctx context.Context, where string, limit int, args ...any) (page []registry.Object, next string, err error) {
 	limit = pageLimit(limit)
-	rows, err := db.desk.Query(ctx, objectSelect+`
-		WHERE kind = $1 AND deleted_at IS NULL AND name > $2 ORDER BY name LIMIT $3`, string(kind), cursor, limit+1)
+	args = append(args, limit+1)
+	rows, err := db.desk.Query(ctx, objectSelect+"WHERE "+where+fmt.Sprintf(" ORDER BY name LIMIT $%d", len(args)), args...)
 	if err == nil {
 		page, err = pgx.CollectRows(rows, scanObject)
 	}
@@ -97,18 +138,32 @@ func (db *DB) Changes(ctx context.Context, after int64) (changed []registry.Obje
 // RulesAt returns the objects as they were when the change of that number had
 // just been made, in the order of kind and name: of the agents those named, of
 // everything else all. Secrets are not remembered.
+//
+// An instance that was not there yet is as it was when it was made: it was made
+// by the very decision that names it, a moment after its rules were read.
 func (db *DB) RulesAt(ctx context.Context, change int64, agents []registry.AgentName) ([]registry.Object, error) {
-	names := make([]string, len(agents))
+	names, instances := make([]string, len(agents)), []string{}
 	for i, a := range agents {
-		names[i] = string(a)
+		if names[i] = string(a); registry.ValidInstanceName(names[i]) {
+			instances = append(instances, names[i])
+		}
 	}
 	rows, err := db.desk.Query(ctx, `
+		WITH rules AS (
+			SELECT DISTINCT ON (id) * FROM tokenry.registry_history
+			WHERE kind <> 'Agent' AND change <= $1 ORDER BY id, change DESC
+		), agents AS (
+			SELECT DISTINCT ON (id) * FROM tokenry.registry_history
+			WHERE kind = 'Agent' AND change <= $1 AND name = ANY($2) ORDER BY id, change DESC
+		), made AS (
+			SELECT DISTINCT ON (id) * FROM tokenry.registry_history h
+			WHERE kind = 'Agent' AND change > $1 AND name = ANY($3) AND NOT deleted
+				AND NOT EXISTS (SELECT FROM agents a WHERE a.id = h.id AND NOT a.deleted)
+			ORDER BY id, change
+		)
 		SELECT id, kind, name, labels, state, version, change, created, at, deleted, spec, NULL::bytea
-		FROM (
-			SELECT DISTINCT ON (id) id, kind, name, labels, state, version, change, created, at, deleted, spec
-			FROM tokenry.registry_history
-			WHERE change <= $1 AND (kind <> 'Agent' OR name = ANY($2)) ORDER BY id, change DESC) h
-		WHERE NOT deleted ORDER BY kind, name`, change, names)
+		FROM (TABLE rules UNION ALL TABLE agents UNION ALL TABLE made) all_of_them
+		WHERE NOT deleted ORDER BY kind, name`, change, names, instances)
 	var objects []registry.Object
 	if err == nil {
 		objects, err = pgx.CollectRows(rows, scanObject)

@@ -12,20 +12,30 @@ import (
 	"github.com/tokenry/tokenry/registry"
 )
 
+// labelsJSON writes labels as their column has them: no labels are {}.
+func labelsJSON(labels map[string]string) ([]byte, error) {
+	if len(labels) == 0 {
+		return []byte("{}"), nil
+	}
+	return json.Marshal(labels)
+}
+
 // newUpsert prepares an object for the table, as if it were new.
 func newUpsert(o *registry.Object) (*upsert, error) {
 	if want := registry.NewSpec(o.Kind); want == nil || reflect.TypeOf(o.Spec) != reflect.TypeOf(want) {
 		return nil, fmt.Errorf("storage: %s has a spec of type %T", subject(o.Kind, o.Name), o.Spec)
 	}
+	if o.IsInstance() || registry.ValidInstanceName(o.Name) {
+		// Written like this it would be counted by no cap and belong to no subject.
+		return nil, fmt.Errorf("%s: %w: an instance is made by its first use alone", subject(o.Kind, o.Name), ErrConflict)
+	}
 	spec, err := json.Marshal(o.Spec)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", subject(o.Kind, o.Name), err)
 	}
-	labels := []byte("{}")
-	if len(o.Labels) > 0 {
-		if labels, err = json.Marshal(o.Labels); err != nil {
-			return nil, fmt.Errorf("%s: %w", subject(o.Kind, o.Name), err)
-		}
+	labels, err := labelsJSON(o.Labels)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", subject(o.Kind, o.Name), err)
 	}
 	return &upsert{
 		Object: registry.Object{
@@ -35,16 +45,38 @@ func newUpsert(o *registry.Object) (*upsert, error) {
 	}, nil
 }
 
+// bury deletes objects: what they were stays as a tombstone. Agents lose their
+// subjects, and of an instance's credential another one may be made.
+func bury(ctx context.Context, tx pgx.Tx, change int64, ids []string) error {
+	if len(ids) == 0 {
+		return nil
+	}
+	if _, err := tx.Exec(ctx, `
+		UPDATE tokenry.registry_objects
+		SET deleted_at = clock_timestamp(), updated = clock_timestamp(), change = $1, secret_hash = NULL
+		WHERE id = ANY($2::text[])`, change, ids); err != nil {
+		return err
+	}
+	if _, err := tx.Exec(ctx, `DELETE FROM tokenry.bindings WHERE agent_id = ANY($1::text[])`, ids); err != nil {
+		return err
+	}
+	_, err := tx.Exec(ctx, `
+		WITH gone AS (
+			UPDATE tokenry.instances SET live = false WHERE agent_id = ANY($1::text[]) AND live
+			RETURNING blueprint, credential
+		), per AS (SELECT blueprint, credential, count(*) AS n FROM gone GROUP BY blueprint, credential)
+		UPDATE tokenry.instance_counts c SET n = c.n - per.n
+		FROM per WHERE c.blueprint = per.blueprint AND c.credential = per.credential`, ids)
+	return err
+}
+
 // writeRows buries what is deleted and writes the rest.
 func (p *plan) writeRows(ctx context.Context, tx pgx.Tx, written []*upsert) error {
 	ids := make([]string, len(p.deletes))
 	for i, d := range p.deletes {
 		ids[i] = d.ID
 	}
-	if _, err := tx.Exec(ctx, `
-		UPDATE tokenry.registry_objects
-		SET deleted_at = clock_timestamp(), updated = clock_timestamp(), change = $1, secret_hash = NULL
-		WHERE id = ANY($2::text[])`, p.change, ids); err != nil {
+	if err := bury(ctx, tx, p.change, ids); err != nil {
 		return err
 	}
 	n := len(written)
@@ -80,16 +112,11 @@ func (p *plan) writeRows(ctx context.Context, tx pgx.Tx, written []*upsert) erro
 	return err
 }
 
-// writeBindings replaces the exact subjects of the agents written and removes
-// those of the agents deleted. All old ones go before the first new one comes,
-// so that a subject may move from one agent to another in one write.
+// writeBindings replaces the exact subjects of the agents written. All old ones
+// go before the first new one comes, and those of deleted agents have gone
+// already, so that a subject may move from one agent to another in one write.
 func (p *plan) writeBindings(ctx context.Context, tx pgx.Tx, written []*upsert) error {
 	var touched, issuers, subjects, agents, names []string
-	for _, d := range p.deletes {
-		if d.Kind == registry.KindAgent {
-			touched = append(touched, d.ID)
-		}
-	}
 	holder := make(map[[2]string]string)
 	for _, u := range written {
 		spec, ok := u.Spec.(*registry.Agent)

@@ -49,7 +49,7 @@ func nextChange(ctx context.Context, tx pgx.Tx) (n int64, err error) {
 
 // adminDetail is the detail of an AdminChanged event.
 type adminDetail struct {
-	Operation string         `json:"operation"` // created, configured, deleted, state, secret
+	Operation string         `json:"operation"` // created, configured, deleted, state, secret; of instances also revived, collected
 	ID        string         `json:"id"`
 	Version   int            `json:"version"`
 	From      registry.State `json:"from,omitempty"`
@@ -110,6 +110,9 @@ func (db *DB) SetState(ctx context.Context, by string, kind registry.Kind, nameO
 func (db *DB) SetSecret(ctx context.Context, by string, agent string, hash []byte) error {
 	var o registry.Object
 	return db.change(ctx, by, registry.KindAgent, agent, &o, func(tx pgx.Tx, change int64) (adminDetail, error) {
+		if o.IsInstance() {
+			return adminDetail{}, fmt.Errorf("%w: an instance has no secret, only its platform's credential", ErrConflict)
+		}
 		_, err := tx.Exec(ctx, `
 			UPDATE tokenry.registry_objects SET secret_hash = $1, change = $2, updated = clock_timestamp() WHERE id = $3`,
 			hash, change, o.ID)
