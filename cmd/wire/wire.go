@@ -52,6 +52,7 @@ type Server struct {
 	ledger    *audit.Ledger
 	outbound  *outbound.Client
 	endpoint  *grants.Endpoint
+	uses      uses
 	listeners []*http.Server
 	loops     sync.WaitGroup
 	stop      context.CancelFunc
@@ -94,7 +95,7 @@ func (s *Server) start(ctx, loops context.Context) error {
 	}
 	wake := make(chan struct{}, 1)
 	s.Model = registry.NewModel(registry.ModelConfig{
-		Fetch: s.DB.Changes, Now: s.cfg.Now, Wake: wake, Report: s.report("reading the registry"),
+		Fetch: s.DB.Changes, Admit: s.DB.AdmitInstances, Now: s.cfg.Now, Wake: wake, Report: s.report("reading the registry"),
 	})
 	if err := s.Model.Poll(ctx); err != nil {
 		return fmt.Errorf("reading the registry: %w", err)
@@ -106,6 +107,7 @@ func (s *Server) start(ctx, loops context.Context) error {
 	s.loop(func() { s.DB.Listen(loops, wake) })
 	s.loop(func() { s.ring.Run(loops) })
 	s.loop(func() { s.purge(loops) })
+	s.loop(func() { s.touch(loops) })
 	return s.listen()
 }
 
@@ -166,7 +168,7 @@ func (s *Server) openEndpoint() error {
 	}
 	s.endpoint, err = grants.New(grants.Config{
 		Issuer: s.cfg.Issuer, Limits: s.limits(), Skew: s.cfg.Trust.ClockSkew, Model: s.Model,
-		Verifier: verifier, Ring: s.ring, Ledger: s.ledger, Rate: s.cfg.Limits.TokenPerAgent.PerSecond(), Now: s.cfg.Now,
+		Verifier: verifier, Ring: s.ring, Ledger: s.ledger, Used: s.uses.add, Rate: s.cfg.Limits.TokenPerAgent.PerSecond(), Now: s.cfg.Now,
 	})
 	return err
 }
@@ -232,6 +234,9 @@ func (s *Server) Close(ctx context.Context) error {
 	}
 	if s.ledger != nil {
 		within(s.ledger.Close)
+	}
+	if s.DB != nil {
+		within(s.writeUses)
 	}
 	s.stop()
 	if s.DB != nil {
