@@ -104,7 +104,7 @@ func growing(parsed *cel.Ast) string {
 }
 
 // Eval evaluates the condition over claims, which hold string, bool, int64,
-// float64, nil, []any and map[string]any. Everything that stops the evaluation
+// uint64, float64, nil, []any and map[string]any. Everything that stops the evaluation
 // is an error and never true: a missing claim, a wrong type, a limit reached.
 func (p *Program) Eval(claims map[string]any) (bool, error) {
 	if claims == nil {

@@ -20,6 +20,11 @@ const (
 // shape checks the claims that restrict a token or say who acts. One that
 // cannot be read must not be skipped: that would widen the token.
 func (e *exam) shape() error {
+	plain, err := jose.Plain(e.claims)
+	if err != nil {
+		return e.refused(CheckClaims, err)
+	}
+	e.identity.Claims, _ = plain.(map[string]any)
 	if err := e.acting(); err != nil {
 		return err
 	}
@@ -62,7 +67,7 @@ func (e *exam) acting() error {
 				return e.refused(CheckClaims, err)
 			}
 		}
-		e.identity.MayAct, _ = jose.Plain(map[string]any(mayAct)).(map[string]any)
+		e.identity.MayAct, _ = e.plain()["may_act"].(map[string]any)
 	}
 	return nil
 }

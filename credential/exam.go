@@ -137,18 +137,12 @@ func (e *exam) subject() error {
 
 // done closes an exam that passed.
 func (e *exam) done() *Identity {
-	e.identity.Claims = e.plain()
 	e.identity.Checks = e.checks
 	return &e.identity
 }
 
-// plain returns the claims as conditions see them.
-func (e *exam) plain() map[string]any {
-	if e.identity.Claims == nil {
-		e.identity.Claims, _ = jose.Plain(map[string]any(e.claims)).(map[string]any)
-	}
-	return e.identity.Claims
-}
+// plain returns the claims as conditions see them, once shape has read them.
+func (e *exam) plain() map[string]any { return e.identity.Claims }
 
 // speaksOf is what the tokens of an issuer speak of.
 func speaksOf(spec *registry.TrustedIssuer) registry.Tokens {

@@ -24,7 +24,7 @@ type Identity struct {
 	Instance *registry.Candidate
 	Shadow   []string // bindings in shadow mode that would admit it, "agent / credential"
 
-	Claims   map[string]any // the claims as CEL sees them: string, bool, int64, float64, []any, map[string]any
+	Claims   map[string]any // the claims as CEL sees them: string, bool, int64, uint64, float64, []any, map[string]any
 	Expires  time.Time
 	IssuedAt time.Time // zero when the credential has no `iat`
 	KeyID    string    // `kid` that verified it

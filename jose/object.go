@@ -103,36 +103,3 @@ func (o Object) Time(name string) (time.Time, bool, error) {
 func wrongType(name, want string) error {
 	return &Error{Fault: FaultClaimType, Err: fmt.Errorf("%q is not %s", name, want)}
 }
-
-// Plain returns v as an expression language wants it: a number is an int64 when
-// it is written as an integer that fits, a float64 otherwise. Nothing of v is
-// shared with the result but strings.
-func Plain(v any) any {
-	switch v := v.(type) {
-	case json.Number:
-		if n, err := strconv.ParseInt(string(v), 10, 64); err == nil {
-			return n
-		}
-		f, _ := strconv.ParseFloat(string(v), 64) // the parser took it: it has a value, and it is finite
-		return f
-	case Object:
-		return plainObject(v)
-	case map[string]any:
-		return plainObject(v)
-	case []any:
-		list := make([]any, len(v))
-		for i := range v {
-			list[i] = Plain(v[i])
-		}
-		return list
-	}
-	return v
-}
-
-func plainObject(o map[string]any) map[string]any {
-	plain := make(map[string]any, len(o))
-	for name, v := range o {
-		plain[name] = Plain(v)
-	}
-	return plain
-}
