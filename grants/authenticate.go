@@ -155,7 +155,7 @@ func (e *Endpoint) byBootstrap(ctx context.Context, d *Decision) (*Presenter, *o
 		return d.refuse(oauth.Refuse(oauth.ReasonAuthNone, nil), "presenter", shown, "client credentials, or a workload credential as subject_token")
 	}
 	switch {
-	case !g.bootstraps() || r.SubjectToken == "":
+	case !g.bootstraps() || !r.hasSubject():
 		return nil, none("no credentials")
 	case oauth.TokenType(r.SubjectTokenType) == oauth.AccessTokenType:
 		return nil, none("an access token")

@@ -46,6 +46,10 @@ func (r *Request) hasCredentials() bool {
 	return r.Basic || r.ClientSecret != "" || r.ClientAssertion != "" || r.ClientAssertionType != ""
 }
 
+// hasSubject reports whether there is a subject_token. Spaces are none: a form
+// made of an empty variable must not read as a token that is wrong.
+func (r *Request) hasSubject() bool { return strings.TrimSpace(r.SubjectToken) != "" }
+
 // scopePattern is the grammar of RFC 6749, Section 3.3: tokens of printable
 // ASCII without quote and backslash, separated by single spaces.
 var scopePattern = regexp.MustCompile(`^[\x21\x23-\x5B\x5D-\x7E]+( [\x21\x23-\x5B\x5D-\x7E]+)*$`)

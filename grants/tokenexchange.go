@@ -90,7 +90,7 @@ func (d *Decision) exchangeParameters() *oauth.Error {
 	default:
 		return deny(oauth.ReasonRequestedTokenType, r.RequestedTokenType, string(oauth.AccessTokenType))
 	}
-	if r.SubjectToken == "" {
+	if !r.hasSubject() {
 		return deny(oauth.ReasonSubjectMissing, "none", "subject_token")
 	}
 	if !accepted(r.SubjectTokenType) {

@@ -21,11 +21,11 @@ func decode(part string) ([]byte, error) {
 		return data, nil
 	}
 	for i := range len(part) {
-		if !inAlphabet(part[i]) && part[i] != '=' {
+		if !inAlphabet(part[i]) { // padding too: RFC 7515, Section 2
 			return nil, refuse(FaultNotCompactJWS, "a character outside of base64url")
 		}
 	}
-	return nil, refuse(FaultNotCanonical, "padding, a cut part or stray bits at its end")
+	return nil, refuse(FaultNotCanonical, "a cut part or stray bits at its end")
 }
 
 func inAlphabet(c byte) bool {

@@ -22,6 +22,8 @@ type Key struct {
 	Kid    string
 	Alg    string           // the one algorithm that it is for; empty = any that fits its type
 	Public crypto.PublicKey // *ecdsa.PublicKey, *rsa.PublicKey or ed25519.PublicKey
+
+	prints thumbprints // of the certificate that its issuer published with it
 }
 
 // Thumbprint is the SHA-256 thumbprint of the key (RFC 7638, Section 3) in

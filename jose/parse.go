@@ -93,14 +93,20 @@ func (t *Token) readHeader(raw string) error {
 	}
 	var ok bool
 	if kid, has := header["kid"]; has { // RFC 7515, Section 4.1.4: a string
-		if t.Kid, ok = kid.(string); !ok || !isName(t.Kid) {
-			return refuse(FaultKidMalformed, "kid is no short printable string")
+		if t.Kid, ok = kid.(string); !ok {
+			return refuse(FaultHeaderMalformed, "kid is no string")
+		}
+		if !isName(t.Kid) {
+			return refuse(FaultKidMalformed, "kid is no short printable text")
 		}
 	}
 	if typ, has := header["typ"]; has { // RFC 7515, Section 4.1.9: a string
 		if t.Typ, ok = typ.(string); !ok || !isName(t.Typ) {
 			return refuse(FaultTyp, "typ is no short printable string")
 		}
+	}
+	if t.prints, err = readThumbprints(header); err != nil {
+		return err
 	}
 	if len(raw) > maxHeader || len(header) > maxMembers {
 		return refuse(FaultHeaderTooLarge, "more than 2 KiB or 32 members")

@@ -103,6 +103,8 @@ func readKey(raw []byte) (Key, error) {
 	if err := purpose(o); err != nil {
 		return key, err
 	}
+	// Unreadable ones are as good as none: no certificate is ever looked at.
+	key.prints, _ = readThumbprints(o)
 	if alg, has := o["alg"]; has {
 		// Not to be taken for an absent one, which allows more.
 		if key.Alg, _ = alg.(string); key.Alg == "" {

@@ -32,7 +32,8 @@ type Token struct {
 
 	Claims Object
 
-	signed    string // header and payload as they were signed
+	prints    thumbprints // of a certificate, as in the header
+	signed    string      // header and payload as they were signed
 	payload   []byte
 	signature []byte
 }

@@ -13,6 +13,9 @@ func (t *Token) Verify(key Key) error {
 	if f := key.misfit(t.Alg); f != "" {
 		return &Error{Fault: f}
 	}
+	if t.prints.differ(key.prints) {
+		return refuse(FaultHeaderForbidden, "x5t is of another certificate than the key's")
+	}
 	if !t.verifies(key) {
 		return &Error{Fault: FaultSignature}
 	}

@@ -7,6 +7,7 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
+	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -97,6 +98,18 @@ func signed(t testing.TB, alg string, key any, payload string) string {
 		t.Fatal(err)
 	}
 	return compact
+}
+
+// signRaw makes an ES256 token of a header and a payload as they are.
+func signRaw(t testing.TB, key *ecdsa.PrivateKey, header, payload []byte) string {
+	t.Helper()
+	input := b64(header) + "." + b64(payload)
+	sum := sha256.Sum256([]byte(input))
+	r, s, err := ecdsa.Sign(rand.Reader, key, sum[:])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return input + "." + b64(append(r.FillBytes(make([]byte, 32)), s.FillBytes(make([]byte, 32))...))
 }
 
 // jwk is a public key as an issuer publishes it.
