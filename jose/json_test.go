@@ -137,6 +137,9 @@ func FuzzParseObject(f *testing.F) {
 	f.Add([]byte(`{"a":"\ud83d\ude00\\","b":[1,-0.5e+3,true,false,null,{}],"c":{"d":[[]]}}`))
 	f.Add([]byte(`{"a":1,"a":2}`))
 	f.Add([]byte("{\"a\":\"\xff\"}"))
+	f.Add([]byte(`{"a":12345678901234567890,"b":-0,"c":0.1e1,"d":1e400,"e":1.00000000000000000001,"f":9007199254740993.0}`))
+	f.Add([]byte("\xff\xfe{\x00}\x00"))
+	f.Add([]byte(`{"act":{"sub":"a","act":{"sub":"b","s\u0075b":"c"}}}{}`))
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		o, err := jose.ParseObject(raw)
 		if err != nil {

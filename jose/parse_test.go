@@ -229,6 +229,11 @@ func FuzzParse(f *testing.F) {
 	f.Add(parts(`{"alg":"none"}`, `{}`))
 	f.Add(parts(`{"alg":"ES256","crit":[]}`, `{"a":1}`))
 	f.Add("a.b.c.d.e")
+	f.Add(parts(`{"alg":"ES256","kid":"k1","x5t":"a","x5t#S256":"b"}`, `{"a":1}`))
+	f.Add(parts(`{"alg":"ES256","alg":"none","kid":["k1"]}`, `{"a":1}`))
+	f.Add(parts(`{"alg":"ES256","b64":false,"crit":["b64"]}`, `{"a":1,"a":2}`) + "=")
+	f.Add(parts(`{"alg":"PBES2-HS256+A128KW","enc":"A128CBC-HS256","p2c":2147483647,"p2s":"AA"}`, `{}`) + ".YQ.YQ")
+	f.Add(parts(`{"alg":"EdDSA","cty":"JWT"}`, parts(`{"alg":"EdDSA"}`, `{}`)))
 	key := newSigner(f, "k1", "ES256").Key()
 	f.Fuzz(func(t *testing.T, compact string) {
 		token, err := jose.Parse(compact)

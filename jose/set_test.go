@@ -257,6 +257,8 @@ func FuzzReadSet(f *testing.F) {
 		f.Add([]byte(raw))
 	}
 	f.Add([]byte(`{"keys":[{"kty":"RSA","kid":"r","e":"AQAB","n":"AQAB"},{"kty":"oct","k":"AA"},1,null]}`))
+	f.Add([]byte(`{"keys":[{"kty":"EC","crv":"P-256","kid":"k","x":"AA","y":"AA","x5t":1,"x5t#S256":"b","x5c":["AAAA"]},{"kty":"EC","kid":"k","kid":"l"}]}`))
+	f.Add([]byte(`{"keys":[{"kty":"RSA","kid":"r","e":"AQ","n":"AQ","use":"enc"},{"kty":"EC","crv":"P-256","kid":"p","d":null}],"keys":[]}`))
 	f.Add([]byte(`{"keys":[{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo","use":"sig","key_ops":["verify"]}]}`))
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		set, skipped, err := jose.ReadSet(raw)
