@@ -86,6 +86,18 @@ func readMembers(raw []byte) ([]json.RawMessage, error) {
 	return keys, nil
 }
 
+// ReadKey reads one JWK (RFC 7517, Section 4) as ReadSet reads each of a set.
+func ReadKey(raw []byte) (Key, error) {
+	if len(raw) > maxSet {
+		return Key{}, errors.New("jose: the key is larger than 512 KiB")
+	}
+	key, err := readKey(raw)
+	if err != nil {
+		return Key{}, err
+	}
+	return key, nil
+}
+
 // readKey reads one key. Whatever was wrong, it returns the kid if that could be
 // read. An error that is an *Error is told to tokens that name the key.
 func readKey(raw []byte) (Key, error) {

@@ -133,17 +133,3 @@ func TestNotAFile(t *testing.T) {
 		wantReports(t, w, "not a regular file")
 	}
 }
-
-func TestBundleFile(t *testing.T) {
-	t.Parallel()
-	file := filepath.Join(t.TempDir(), "bundle.json")
-	put(t, file, bundle(t, object{"spiffe_sequence": 7}, jwk(t, "k1", "jwt-svid"), jwk(t, "x", "x509-svid")))
-	w := newWorld(t, jwks.Source{BundleFile: file})
-	w.want("k1", "ok")
-	w.want("x", "kid_unknown")
-	// Whoever writes the file knows what he does.
-	put(t, file, bundle(t, object{"spiffe_sequence": 1}, jwk(t, "k2", "jwt-svid")))
-	w.pass(time.Second)
-	w.want("k2", "ok")
-	wantReports(t, w)
-}

@@ -234,6 +234,13 @@ func (w *world) want(kid, outcome string) {
 	}
 }
 
+func (w *world) wantNoAuthorities(want error) {
+	w.t.Helper()
+	if got, err := w.Authorities(w.t.Context()); !errors.Is(err, want) || got != nil {
+		w.t.Fatalf("%d authorities, error %v, want %v", len(got), err, want)
+	}
+}
+
 // wantFetches waits until p was asked n times in all: what is fetched in the
 // background comes a little later.
 func (w *world) wantFetches(p *provider, n int) {
