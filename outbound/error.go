@@ -40,6 +40,16 @@ func (e *blockedError) Error() string { return ErrBlocked.Error() + ": " + e.rea
 // Unwrap returns ErrBlocked.
 func (e *blockedError) Unwrap() error { return ErrBlocked }
 
+// serverError is what Request.VerifyServer found, to be found again below what
+// package tls wraps around it.
+type serverError struct{ cause error }
+
+// Error gives the cause.
+func (e *serverError) Error() string { return e.cause.Error() }
+
+// Unwrap returns the cause.
+func (e *serverError) Unwrap() error { return e.cause }
+
 func blocked(format string, args ...any) error {
 	return &blockedError{fmt.Sprintf(format, args...)}
 }
@@ -48,6 +58,7 @@ func blocked(format string, args ...any) error {
 // what the server sent: a malformed status line, the names in a certificate.
 func (c *Client) describe(err error) error {
 	var blocked *blockedError
+	var server *serverError
 	var status *StatusError
 	var lookup *net.DNSError
 	var certificate *tls.CertificateVerificationError
@@ -55,6 +66,8 @@ func (c *Client) describe(err error) error {
 	switch {
 	case errors.As(err, &blocked):
 		return blocked
+	case errors.As(err, &server):
+		return server.cause
 	case errors.Is(err, ErrTooLarge), errors.Is(err, errEncoded), errors.As(err, &status):
 		return err
 	case errors.Is(err, context.Canceled):

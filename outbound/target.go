@@ -3,6 +3,7 @@ package outbound
 import (
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/pem"
 	"fmt"
 	"io"
 	"net"
@@ -82,8 +83,8 @@ func oddNumber(host string) bool {
 
 // transport is made anew for each fetch: a connection that stays open would
 // outlive the check of its address and the roots it was made with.
-func (c *Client) transport(caFile string) (*http.Transport, error) {
-	roots, err := readRoots(caFile)
+func (c *Client) transport(r Request) (*http.Transport, error) {
+	secure, err := tlsConfig(r)
 	if err != nil {
 		return nil, err
 	}
@@ -91,35 +92,67 @@ func (c *Client) transport(caFile string) (*http.Transport, error) {
 	return &http.Transport{
 		Proxy:                  nil, // not from the environment: a proxy resolves names where no check is made
 		DialContext:            dialer.DialContext,
-		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots},
+		TLSClientConfig:        secure,
 		DisableKeepAlives:      true,
 		DisableCompression:     true,
 		MaxResponseHeaderBytes: maxHeaderBytes,
 	}, nil
 }
 
-// readRoots reads the CA file anew each time, so that its owner can replace it
-// while the server runs. A pinned CA stands alone: with the public ones beside
-// it, any of those could vouch for the host.
-func readRoots(file string) (*x509.CertPool, error) {
-	if file == "" {
-		return nil, nil
+func tlsConfig(r Request) (*tls.Config, error) {
+	c := &tls.Config{MinVersion: tls.VersionTLS12}
+	switch {
+	case r.VerifyServer != nil:
+		// Not VerifyPeerCertificate, which a resumed session passes by.
+		c.InsecureSkipVerify = true
+		c.VerifyConnection = func(state tls.ConnectionState) error {
+			if err := r.VerifyServer(state.PeerCertificates); err != nil {
+				return &serverError{err}
+			}
+			return nil
+		}
+	case r.CAFile != "":
+		// A pinned CA stands alone: with the public ones beside it, any of those
+		// could vouch for the host.
+		roots, err := ReadCAFile(r.CAFile)
+		if err != nil {
+			return nil, err
+		}
+		c.RootCAs = x509.NewCertPool()
+		for _, root := range roots {
+			c.RootCAs.AddCert(root)
+		}
 	}
+	return c, nil
+}
+
+// ReadCAFile reads the certificates of a PEM file, at least one. Nothing is
+// kept, so that its owner can replace it while the server runs.
+func ReadCAFile(file string) ([]*x509.Certificate, error) {
 	f, err := os.Open(file)
 	if err != nil {
 		return nil, fmt.Errorf("reading the CA file: %w", err)
 	}
 	defer f.Close()
-	pem, err := io.ReadAll(io.LimitReader(f, maxCAFile+1))
+	rest, err := io.ReadAll(io.LimitReader(f, maxCAFile+1))
 	switch {
 	case err != nil:
 		return nil, fmt.Errorf("reading the CA file: %w", err)
-	case len(pem) > maxCAFile:
+	case len(rest) > maxCAFile:
 		return nil, fmt.Errorf("the CA file %s is larger than 1 MiB", file)
 	}
-	roots := x509.NewCertPool()
-	if !roots.AppendCertsFromPEM(pem) {
+	var all []*x509.Certificate
+	for block, rest := pem.Decode(rest); block != nil; block, rest = pem.Decode(rest) {
+		if block.Type != "CERTIFICATE" || len(block.Headers) != 0 {
+			continue
+		}
+		// As x509.CertPool does: what cannot be read vouches for nobody.
+		if one, err := x509.ParseCertificate(block.Bytes); err == nil {
+			all = append(all, one)
+		}
+	}
+	if len(all) == 0 {
 		return nil, fmt.Errorf("the CA file %s holds no certificate", file)
 	}
-	return roots, nil
+	return all, nil
 }
