@@ -23,7 +23,7 @@ const (
 // maxKeys bounds a bundle as package jose bounds a JWK set.
 const maxKeys = 100
 
-var errNoKeys = errors.New("the SPIFFE bundle has no keys: no SVID can be verified")
+var errNoKeys = errors.New("the trust domain has no keys: no SVID can be verified")
 
 // readBundle reads a SPIFFE bundle: a JWK set whose keys say what they are for,
 // with two members of its own. Keys for other uses than SVIDs are passed
@@ -107,8 +107,11 @@ func x509Authority(key any) (*x509.Certificate, error) {
 	if err != nil {
 		return nil, errors.New("its x5c is no base64")
 	}
-	root, err := readAuthority(der)
+	root, err := x509.ParseCertificate(der)
 	if err != nil {
+		return nil, errors.New("its certificate is none")
+	}
+	if err := checkAuthority(root); err != nil {
 		return nil, err
 	}
 	// RFC 7517, Section 4.7: the certificate is for the key beside it. Which of
@@ -132,16 +135,13 @@ func x509Authority(key any) (*x509.Certificate, error) {
 	return root, nil
 }
 
-// readAuthority reads the certificate of an authority of X.509-SVIDs.
-func readAuthority(der []byte) (*x509.Certificate, error) {
-	root, err := x509.ParseCertificate(der)
-	if err != nil {
-		return nil, errors.New("its certificate is none")
+// checkAuthority checks that a certificate is that of an authority: X509-SVID,
+// Section 4.1.
+func checkAuthority(c *x509.Certificate) error {
+	if !c.BasicConstraintsValid || !c.IsCA {
+		return errors.New("its certificate is not that of an authority")
 	}
-	if !root.BasicConstraintsValid || !root.IsCA { // X509-SVID, Section 4.1
-		return nil, errors.New("its certificate is not that of an authority")
-	}
-	return root, nil
+	return nil
 }
 
 // use returns the use of a JWK; "" when it has none: RFC 7517, Section 4.2.

@@ -2,21 +2,27 @@ package jwks
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"net/url"
 	"strings"
+	"time"
 
 	"github.com/tokenry/tokenry/jose"
 	"github.com/tokenry/tokenry/outbound"
 )
 
-// reader returns how the keys of s are fetched.
-func (s Source) reader(client *outbound.Client) (func(context.Context) (document, error), error) {
+// endpointTime bounds how long an Endpoint may take to know.
+const endpointTime = 5 * time.Second
+
+// reader returns how the keys of s are fetched. held returns the authorities of
+// the last good bundle.
+func (s Source) reader(client *outbound.Client, held func() []*x509.Certificate) (func(context.Context) (document, error), error) {
 	if client == nil {
 		return nil, errors.New("jwks: no outbound client")
 	}
-	f := fetcher{client: client, source: s}
+	f := fetcher{client: client, source: s, held: held}
 	at, read := s.URL, f.jwks
 	switch {
 	case s.BundleURL != "":
@@ -38,6 +44,7 @@ func (s Source) reader(client *outbound.Client) (func(context.Context) (document
 type fetcher struct {
 	client *outbound.Client
 	source Source
+	held   func() []*x509.Certificate
 }
 
 func (f fetcher) get(ctx context.Context, at, accept string) (outbound.Response, error) {
@@ -63,10 +70,21 @@ func (f fetcher) jwksAt(ctx context.Context, at string) (document, error) {
 	return doc, nil
 }
 
-// bundle fetches a bundle of profile https_web. How long it is fresh is for its
-// hint to say, not for HTTP: SPIFFE Federation, Section 4.1.
+// bundle fetches a bundle. How long it is fresh is for its hint to say, not for
+// HTTP: SPIFFE Federation, Section 4.1.
 func (f fetcher) bundle(ctx context.Context) (document, error) {
-	answer, err := f.get(ctx, f.source.BundleURL, "application/json")
+	request := outbound.Request{URL: f.source.BundleURL, Accept: "application/json", CAFile: f.source.CAFile}
+	if f.source.Endpoint != nil {
+		// Its keys may have to be fetched first, which must end too.
+		own, cancel := context.WithTimeout(ctx, endpointTime)
+		defer cancel()
+		verify, err := f.source.Endpoint(own, f.held())
+		if err != nil {
+			return document{}, fmt.Errorf("verifying the bundle endpoint: %w", err)
+		}
+		request.VerifyServer = verify
+	}
+	answer, err := f.client.Get(ctx, request)
 	if err != nil {
 		return document{}, err
 	}

@@ -1,6 +1,8 @@
 package jwks_test
 
 import (
+	"context"
+	"crypto/x509"
 	"slices"
 	"strings"
 	"testing"
@@ -135,18 +137,24 @@ func TestSameOrigin(t *testing.T) { // SEC-SF-11
 func TestNewIsStrict(t *testing.T) {
 	t.Parallel()
 	good := jwks.Source{URL: "http://127.0.0.1/keys"}
+	anybody := func(context.Context, []*x509.Certificate) (func([]*x509.Certificate) error, error) {
+		return func([]*x509.Certificate) error { return nil }, nil
+	}
 	for name, c := range map[string]jwks.Config{
-		"no source":          {},
-		"two sources":        {Source: jwks.Source{URL: good.URL, File: "/keys.json"}},
-		"negative limit":     {Source: good, MaxStale: -1},
-		"SEC-SF-01 scheme":   {Source: jwks.Source{URL: "file:///etc/keys.json"}},
-		"SEC-SF-29 user":     {Source: jwks.Source{BundleURL: "https://a:b@spire.example/"}},
-		"no URL":             {Source: jwks.Source{Discovery: "idp.example"}},
-		"issuer with query":  {Source: jwks.Source{Discovery: "https://idp.example?a=b"}},
-		"CA file for a file": {Source: jwks.Source{File: "/keys.json", CAFile: "/ca.pem"}},
-		"inline nonsense":    {Source: jwks.Source{Inline: []byte(`{"keys":1}`)}},
-		"inline empty":       {Source: jwks.Source{Inline: []byte(`{"keys":[]}`)}},
-		"inline nothing":     {Source: jwks.Source{Inline: []byte{}}},
+		"no source":              {},
+		"two sources":            {Source: jwks.Source{URL: good.URL, File: "/keys.json"}},
+		"negative limit":         {Source: good, MaxStale: -1},
+		"SEC-SF-01 scheme":       {Source: jwks.Source{URL: "file:///etc/keys.json"}},
+		"SEC-SF-29 user":         {Source: jwks.Source{BundleURL: "https://a:b@spire.example/"}},
+		"no URL":                 {Source: jwks.Source{Discovery: "idp.example"}},
+		"issuer with query":      {Source: jwks.Source{Discovery: "https://idp.example?a=b"}},
+		"CA file for a file":     {Source: jwks.Source{File: "/keys.json", CAFile: "/ca.pem"}},
+		"endpoint of a JWK set":  {Source: jwks.Source{URL: good.URL, Endpoint: anybody}},
+		"endpoint and a CA file": {Source: jwks.Source{BundleURL: good.URL, Endpoint: anybody, CAFile: "/ca.pem"}},
+		"feed and a file":        {Source: jwks.Source{Feed: func(context.Context, func([]byte, error), func([]byte, error)) {}, File: "/keys.json"}},
+		"inline nonsense":        {Source: jwks.Source{Inline: []byte(`{"keys":1}`)}},
+		"inline empty":           {Source: jwks.Source{Inline: []byte(`{"keys":[]}`)}},
+		"inline nothing":         {Source: jwks.Source{Inline: []byte{}}},
 	} {
 		c.Client = client(t, time.Second)
 		if _, err := jwks.New(c); err == nil {

@@ -31,7 +31,7 @@ var ErrUnavailable = errors.New("the keys cannot be read")
 // newer ones can be had.
 var ErrStale = errors.New("the keys are too old")
 
-// Source says where keys come from. Exactly one of the first six is set.
+// Source says where keys come from. Exactly one of the first seven is set.
 type Source struct {
 	URL        string          // of a JWK set: RFC 7517, Section 5
 	Discovery  string          // an issuer identifier, whose metadata names the URL of its JWK set
@@ -39,9 +39,17 @@ type Source struct {
 	File       string          // path of a JWK set
 	BundleFile string          // path of a SPIFFE bundle
 	Inline     json.RawMessage // a JWK set itself
+	Feed       Feed            // pushes the keys
 
-	CAFile string // PEM; the only TLS roots for fetching; "" = the system's
+	CAFile   string   // PEM; the only TLS roots for fetching; "" = the system's
+	Endpoint Endpoint // who may serve BundleURL: profile https_spiffe; nil = whom the web's PKI vouches for, https_web
 }
+
+// Endpoint is asked before each fetch of a bundle how to verify the chain of
+// the server's certificate. own are the authorities of the last good bundle,
+// which the server may itself be verified with; none when there is none yet.
+// See outbound.Request.VerifyServer and SPIFFE Federation, Section 5.2.2.
+type Endpoint func(ctx context.Context, own []*x509.Certificate) (func(chain []*x509.Certificate) error, error)
 
 // Config says what a Set works with.
 type Config struct {
@@ -63,10 +71,12 @@ type Config struct {
 // keep a key alive that the issuer has taken back.
 const defaultMaxStale = time.Hour
 
-// Set is the key set of one issuer. It is safe for concurrent use.
+// Set is the key set of one issuer. It is safe for concurrent use, and is to be
+// closed when it is not needed any more. One of its members is set.
 type Set struct {
-	remote *remote // nil for files and inline keys
-	local  *local
+	remote *remote // fetched
+	local  *local  // from a file, or inline
+	fed    *fed    // pushed
 }
 
 // New returns a Set. It fetches nothing yet; inline keys must be good at once.
@@ -101,18 +111,30 @@ func New(c Config) (*Set, error) {
 			c.Report(doc.finding)
 		}
 		return &Set{local: &local{held: &doc.keys}}, nil
+	case s.Feed != nil:
+		return &Set{fed: newFed(c)}, nil
 	}
-	read, err := s.reader(c.Client)
-	if err != nil {
+	r := &remote{maxStale: c.MaxStale, now: c.Now, report: c.Report}
+	var err error
+	if r.read, err = s.reader(c.Client, r.authorities); err != nil {
 		return nil, err
 	}
-	return &Set{remote: &remote{read: read, maxStale: c.MaxStale, now: c.Now, report: c.Report}}, nil
+	return &Set{remote: r}, nil
+}
+
+// Close ends what runs for the Set. Requests that still hold it are served with
+// the keys that it has.
+func (s *Set) Close() {
+	if s.fed != nil {
+		s.fed.close()
+	}
+	// A fetch is ended by the Client's timeout, and nothing else runs.
 }
 
 // one checks that there is exactly one source.
 func (s Source) one() error {
 	n := 0
-	for _, set := range []bool{s.URL != "", s.Discovery != "", s.BundleURL != "", s.File != "", s.BundleFile != "", s.Inline != nil} {
+	for _, set := range []bool{s.URL != "", s.Discovery != "", s.BundleURL != "", s.File != "", s.BundleFile != "", s.Inline != nil, s.Feed != nil} {
 		if set {
 			n++
 		}
@@ -122,6 +144,8 @@ func (s Source) one() error {
 		return fmt.Errorf("jwks: %d sources of keys, want 1", n)
 	case s.CAFile != "" && s.URL == "" && s.Discovery == "" && s.BundleURL == "":
 		return errors.New("jwks: a CA file for keys that are not fetched")
+	case s.Endpoint != nil && (s.BundleURL == "" || s.CAFile != ""):
+		return errors.New("jwks: an endpoint that is verified without a bundle's URL, or with a CA file")
 	}
 	return nil
 }
@@ -134,8 +158,8 @@ func (s Source) one() error {
 // to sign with new keys at any time. Other requests wait for a fetch only when
 // there are no keys that may serve, or nobody has asked for them in a while.
 func (s *Set) Key(ctx context.Context, alg, kid string) (jose.Key, error) {
-	if s.local != nil {
-		set, err := s.local.keys()
+	if s.remote == nil {
+		set, err := s.kept(ctx, jwtHalf)
 		if err != nil {
 			return jose.Key{}, err
 		}
@@ -162,8 +186,8 @@ func (s *Set) Key(ctx context.Context, alg, kid string) (jose.Key, error) {
 // source is no SPIFFE bundle or has none. ErrUnavailable or ErrStale is inside
 // the error. The slice belongs to the Set.
 func (s *Set) Authorities(ctx context.Context) ([]*x509.Certificate, error) {
-	if s.local != nil {
-		held, err := s.local.keys()
+	if s.remote == nil {
+		held, err := s.kept(ctx, x509Half)
 		return held.roots, err
 	}
 	held, _, err := s.remote.keys(ctx)
@@ -171,4 +195,12 @@ func (s *Set) Authorities(ctx context.Context) ([]*x509.Certificate, error) {
 		return nil, err
 	}
 	return held.roots, nil
+}
+
+// kept returns the keys of a set that is not fetched.
+func (s *Set) kept(ctx context.Context, half int) (keys, error) {
+	if s.fed != nil {
+		return s.fed.keys(ctx, half)
+	}
+	return s.local.keys()
 }

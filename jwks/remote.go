@@ -2,6 +2,7 @@ package jwks
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"sync"
@@ -113,6 +114,16 @@ func (r *remote) again(ctx context.Context, set *keys) (*keys, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.held, nil
+}
+
+// authorities returns those of the last good bundle, however old.
+func (r *remote) authorities() []*x509.Certificate {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.held == nil {
+		return nil
+	}
+	return r.held.roots
 }
 
 // usable reports whether the keys held may serve at now.
