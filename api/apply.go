@@ -6,7 +6,7 @@ import "github.com/tokenry/tokenry/registry"
 // all.
 type ApplyRequest struct {
 	Objects []Object `json:"objects" maxItems:"10000"`
-	Prune   bool     `json:"prune,omitempty" doc:"Delete every object that is not in this request."`
+	Prune   bool     `json:"prune,omitempty" doc:"Delete every object that is not in this request, but no instance."`
 
 	// DryRun checks and answers without writing. It travels as ?dry_run=true,
 	// as on every other write.

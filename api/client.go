@@ -92,10 +92,36 @@ func (c *Client) Objects(ctx context.Context, kind registry.Kind, p Page) (Objec
 
 // AllObjects reads every page of a kind.
 func (c *Client) AllObjects(ctx context.Context, kind registry.Kind) ([]Object, error) {
+	return everyPage(func(p Page) (ObjectList, error) { return c.Objects(ctx, kind, p) })
+}
+
+// AgentFilter selects agents; an empty field selects all.
+type AgentFilter struct {
+	Blueprint string
+	Instances Instances
+}
+
+// Agents reads one page of agents.
+func (c *Client) Agents(ctx context.Context, f AgentFilter, p Page) (ObjectList, error) {
+	q := p.query()
+	set(q, "blueprint", f.Blueprint)
+	set(q, "instances", string(f.Instances))
+	var list ObjectList
+	_, err := c.do(ctx, call{method: http.MethodGet, path: "/" + Collection(registry.KindAgent), query: q, into: &list})
+	return list, err
+}
+
+// AllAgents reads every page of agents.
+func (c *Client) AllAgents(ctx context.Context, f AgentFilter) ([]Object, error) {
+	return everyPage(func(p Page) (ObjectList, error) { return c.Agents(ctx, f, p) })
+}
+
+// everyPage reads a list to its end.
+func everyPage(read func(Page) (ObjectList, error)) ([]Object, error) {
 	var all []Object
 	p := Page{Limit: 200}
 	for {
-		list, err := c.Objects(ctx, kind, p)
+		list, err := read(p)
 		if err != nil {
 			return nil, err
 		}

@@ -27,7 +27,7 @@ type Object struct {
 
 // Metadata names an object.
 type Metadata struct {
-	Name   string            `json:"name" maxLength:"63" doc:"Unique within the kind and never changed."`
+	Name   string            `json:"name" maxLength:"264" doc:"Unique within the kind and never changed; at most 63 characters, of an instance (BLUEPRINT/SUFFIX) 264."`
 	Labels map[string]string `json:"labels,omitempty" doc:"Free text for people and tools; no decision reads it."`
 }
 
@@ -39,7 +39,28 @@ type Status struct {
 	Created time.Time      `json:"created"`
 	Updated time.Time      `json:"updated"`
 	Secret  bool           `json:"secret,omitempty" doc:"The agent has a client secret. It is never shown again."`
+
+	Instance *Instance `json:"instance,omitempty" doc:"Only of an instance: what it was made from."`
 }
+
+// Instance says what an instance was made from, and when it last asked for a
+// token. It belongs for ever to this issuer and subject.
+type Instance struct {
+	Credential string    `json:"credential" doc:"Of its blueprint."`
+	Issuer     string    `json:"issuer"`
+	Subject    string    `json:"subject"`
+	LastUsed   time.Time `json:"lastUsed" doc:"To within a few minutes."`
+}
+
+// Instances says what a list of agents does with instances.
+type Instances string
+
+// What a list of agents does with instances.
+const (
+	IncludeInstances Instances = "include"
+	ExcludeInstances Instances = "exclude"
+	OnlyInstances    Instances = "only"
+)
 
 // ObjectList is one page of objects in the order of their names.
 type ObjectList struct {

@@ -38,7 +38,7 @@ const (
 	CodeUnsupportedMedia   Code = "unsupported_media"   // 415
 	CodeMalformed          Code = "malformed"           // 400: not HTTP or not JSON as it should be
 	CodeInvalid            Code = "invalid"             // 422: errors says what
-	CodeSecretNotAllowed   Code = "secret_not_allowed"  // 422: the blueprint does not opt in to secrets
+	CodeSecretNotAllowed   Code = "secret_not_allowed"  // 422: the blueprint does not opt in to secrets, or the agent is an instance
 	CodeInternal           Code = "internal"            // 500
 	CodeUnavailable        Code = "unavailable"         // 503
 )

@@ -90,7 +90,11 @@ func (s *server) routes() (http.Handler, error) {
 		all := "/" + api.Collection(kind)
 		one := all + "/{name}"
 		body, word := r.manifest(kind), strings.ReplaceAll(api.Collection(kind), "-", " ")
-		route(r, http.MethodGet, all, about{summary: "List " + word, list: body}, n.list)
+		if kind == registry.KindAgent {
+			route(r, http.MethodGet, all, about{summary: "List " + word, list: body}, s.agents)
+		} else {
+			route(r, http.MethodGet, all, about{summary: "List " + word, list: body}, n.list)
+		}
 		route(r, http.MethodPost, all, about{summary: "Create one of the " + word, body: body, answer: body, created: true}, n.create)
 		route(r, http.MethodGet, one, about{summary: "Read one of the " + word, answer: body}, n.read)
 		route(r, http.MethodPut, one, about{summary: "Create one of the " + word + ", or replace it in full", body: body, answer: body, created: true}, n.put)

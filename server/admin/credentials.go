@@ -5,17 +5,19 @@ import (
 
 	"github.com/tokenry/tokenry/api"
 	"github.com/tokenry/tokenry/registry"
+	"github.com/tokenry/tokenry/storage"
 )
 
 // federatedCredentials lists which workloads stand for which agents, across all
-// agents. They are written with their agents.
+// registered agents. They are written with their agents. Instances have none of
+// their own: their blueprint's made them.
 func (s *server) federatedCredentials(ctx context.Context, in *struct{ Page }) (*struct{ Body api.FederatedCredentialList }, error) {
 	const list = "federated-credentials"
 	after, err := in.after(list)
 	if err != nil {
 		return nil, err
 	}
-	agents, next, err := s.DB.Objects(ctx, registry.KindAgent, after, in.Limit)
+	agents, next, err := s.DB.Agents(ctx, storage.AgentFilter{Instances: storage.WithoutInstances}, after, in.Limit)
 	if err != nil {
 		return nil, err
 	}

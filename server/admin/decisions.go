@@ -20,10 +20,10 @@ import (
 func (s *server) decisions(ctx context.Context, in *struct {
 	Page
 	Outcome api.DecisionOutcome `query:"outcome" enum:"issued,refused,undelivered" doc:"Only decisions that ended like this."`
-	Agent   string              `query:"agent" maxLength:"63" doc:"Only decisions about this presenter, by name."`
+	Agent   string              `query:"agent" maxLength:"264" doc:"Only decisions about this presenter, by name."`
 }) (*struct{ Body api.DecisionList }, error) {
 	f := storage.EventFilter{Kinds: kindsOf(in.Outcome), Actor: in.Agent}
-	if in.Agent != "" && registry.CheckName(in.Agent) != nil {
+	if in.Agent != "" && registry.CheckAgentName(in.Agent) != nil {
 		return nil, invalid(item("query.agent", "is not the name of an agent"))
 	}
 	events, next, err := s.events(ctx, f, in.Page, "decisions "+string(in.Outcome)+" "+in.Agent)

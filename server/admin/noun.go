@@ -2,9 +2,7 @@ package admin
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
@@ -38,7 +36,11 @@ func isID(kind registry.Kind, name string) bool {
 // known refuses what can be neither a name nor an id before it reaches the
 // database, which cannot compare every text.
 func (n *noun) known(name string) error {
-	if registry.CheckName(name) != nil && !isID(n.kind, name) {
+	check := registry.CheckName
+	if n.kind == registry.KindAgent {
+		check = registry.CheckAgentName
+	}
+	if check(name) != nil && !isID(n.kind, name) {
 		return storage.ErrNotFound
 	}
 	return nil
@@ -54,14 +56,7 @@ func (n *noun) list(ctx context.Context, in *struct{ Page }) (*struct{ Body api.
 	if err != nil {
 		return nil, err
 	}
-	out := &struct{ Body api.ObjectList }{}
-	out.Body = api.ObjectList{Items: make([]api.Object, len(found)), NextCursor: cursor(list, next)}
-	for i := range found {
-		if out.Body.Items[i], err = wire(&found[i]); err != nil {
-			return nil, err
-		}
-	}
-	return out, nil
+	return n.pageOf(ctx, found, cursor(list, next))
 }
 
 func (n *noun) read(ctx context.Context, in *struct{ Named }) (*object, error) {
@@ -72,7 +67,7 @@ func (n *noun) read(ctx context.Context, in *struct{ Named }) (*object, error) {
 	if err != nil {
 		return nil, err
 	}
-	return answer(&o)
+	return n.answer(ctx, &o)
 }
 
 func (n *noun) create(ctx context.Context, in *struct {
@@ -105,10 +100,16 @@ func (n *noun) put(ctx context.Context, in *struct {
 		return nil, invalid(item("header.If-None-Match", "must be *"))
 	}
 	name := in.Name
+	if n.kind == registry.KindAgent && registry.ValidInstanceName(name) {
+		return nil, madeOnFirstUse()
+	}
 	if isID(n.kind, name) {
 		there, err := n.DB.Object(ctx, n.kind, name)
 		if err != nil {
 			return nil, err // no object is made with an id that somebody chose
+		}
+		if there.IsInstance() {
+			return nil, madeOnFirstUse()
 		}
 		name = there.Name
 		if w.IfMatch == 0 {
@@ -142,7 +143,7 @@ func (n *noun) upsert(ctx context.Context, w storage.Write) (*object, error) {
 		}
 		o = &there
 	}
-	out, err := answer(o)
+	out, err := n.answer(ctx, o)
 	switch {
 	case err != nil:
 		return nil, err
@@ -206,7 +207,7 @@ func (n *noun) setState(ctx context.Context, in *stating, to registry.State) (*o
 			return nil, err
 		}
 		o.State = to
-		out, err := answer(&o)
+		out, err := n.answer(ctx, &o)
 		if err == nil {
 			out.ETag = ""
 		}
@@ -217,24 +218,5 @@ func (n *noun) setState(ctx context.Context, in *stating, to registry.State) (*o
 		return nil, err
 	}
 	n.Written(ctx)
-	return answer(&o)
-}
-
-func answer(o *registry.Object) (*object, error) {
-	body, err := wire(o)
-	return &object{Status: http.StatusOK, ETag: etag(o), Body: body}, err
-}
-
-// wire is the object as its readers see it: no secret, and no hash of one.
-func wire(o *registry.Object) (api.Object, error) {
-	spec, err := json.Marshal(o.Spec)
-	if err != nil {
-		return api.Object{}, fmt.Errorf("writing %s %s: %w", o.Kind, o.Name, err)
-	}
-	return api.Object{
-		APIVersion: api.Version, Kind: o.Kind, Metadata: api.Metadata{Name: o.Name, Labels: o.Labels}, Spec: spec,
-		Status: &api.Status{
-			ID: o.ID, State: o.State, Version: o.Version, Created: o.Created, Updated: o.Updated, Secret: o.SecretHash != nil,
-		},
-	}, nil
+	return n.answer(ctx, &o)
 }

@@ -11,7 +11,7 @@ import (
 
 // Named is a path to one object.
 type Named struct {
-	Name string `path:"name" maxLength:"128" doc:"Name or id."`
+	Name string `path:"name" maxLength:"264" doc:"Name or id. That of an instance is one segment: researcher%2Fr7."`
 }
 
 // Writing is what every call that changes something takes.

@@ -19,8 +19,8 @@ func (r *router) complete() {
 		completeField(schemas, f)
 	}
 	// Types that huma met on its way and that nothing refers to: its own error,
-	// and objects without a kind.
-	for _, name := range []string{"ErrorModel", "ErrorDetail", "Object", "ObjectList"} {
+	// objects without a kind, and what the server alone writes into a spec.
+	for _, name := range []string{"ErrorModel", "ErrorDetail", "Object", "ObjectList", "InstanceOf"} {
 		delete(schemas.Map(), name)
 	}
 	sent := map[string]bool{}

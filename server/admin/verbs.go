@@ -61,14 +61,17 @@ type params struct {
 // Operation is the one that is running.
 func (p params) Operation() *huma.Operation { return p.op }
 
-// Param is a decoded path parameter. One that cannot be decoded is kept as it
-// is and then names nothing.
+// Param is a decoded path parameter, which is one segment: echo's last parameter
+// takes slashes too. One that is not, or that cannot be decoded, names nothing.
 func (p params) Param(name string) string {
 	if name == "name" && p.name != "" {
 		return p.name
 	}
 	value := p.inner.Param(name)
-	u := p.inner.URL()
+	u := p.inner.URL() // an encoded slash makes net/url keep RawPath
+	if strings.Contains(value, "/") {
+		return "/"
+	}
 	if u.RawPath == "" {
 		return value // net/url decoded the path as a whole
 	}
