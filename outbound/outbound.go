@@ -1,18 +1,21 @@
 // Package outbound is the one HTTP client with which the server fetches what
-// others publish: key sets, discovery documents, SPIFFE bundles. Whoever may
+// others publish (key sets, discovery documents, SPIFFE bundles) and asks what
+// only they know (whether a Kubernetes token still lives). Whoever may
 // write a URL into the registry could otherwise make the server speak to its
 // own neighbours, to a cloud's metadata service or to itself.
 //
-// A Client reads one document by GET over https and does nothing else: it
-// follows no redirect, uses no proxy, sends no credential or cookie, and reaches
-// public addresses alone unless a network is allowed. Addresses are checked when
-// the connection is made, so that a name cannot mean one thing to the check and
-// another to the connection.
+// A Client reads one document by GET (Get), or asks an API one question by POST
+// (Post), over https. It follows no redirect, uses no proxy, sends no cookie, and
+// reaches public addresses alone unless a network is allowed. Addresses are
+// checked when the connection is made, so that a name cannot mean one thing to
+// the check and another to the connection. Get sends no credential: only Post has
+// a place for one.
 //
 // What a document says and how long it is kept is the matter of package jwks.
 package outbound
 
 import (
+	"bytes"
 	"context"
 	"crypto/x509"
 	"errors"
@@ -21,6 +24,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"slices"
 	"time"
 )
 
@@ -28,7 +32,8 @@ const (
 	defaultTimeout  = 5 * time.Second
 	defaultMaxBytes = 512 << 10
 	maxHeaderBytes  = 32 << 10
-	maxFetches      = 32 // at once; two hundred issuers may rotate their keys in the same minute
+	maxFetches      = 32  // at once; two hundred issuers may rotate their keys in the same minute
+	maxQuestions    = 256 // at once; each waits for a request of ours, so there are more of them
 )
 
 // Config says what a Client may do. Empty is strict.
@@ -53,6 +58,7 @@ type Client struct {
 	maxBytes  int64
 	resolver  *net.Resolver
 	slots     chan struct{} // one token for each fetch under way
+	questions chan struct{} // … and for each Post, so that an API that hangs holds up no fetch
 }
 
 // New returns a Client.
@@ -75,7 +81,7 @@ func New(c Config) (*Client, error) {
 	}
 	return &Client{
 		guard: g, allowHTTP: c.AllowHTTP, timeout: c.Timeout, maxBytes: c.MaxBytes, resolver: c.Resolver,
-		slots: make(chan struct{}, maxFetches),
+		slots: make(chan struct{}, maxFetches), questions: make(chan struct{}, maxQuestions),
 	}, nil
 }
 
@@ -105,26 +111,50 @@ type Response struct {
 // others that only say what went wrong. None of them repeats anything that the
 // server sent: an error would otherwise read internal pages to its reader.
 func (c *Client) Get(ctx context.Context, r Request) (Response, error) {
-	u, err := c.target(r.URL)
+	accept := r.Accept
+	if accept == "" {
+		accept = "application/json"
+	}
+	return c.do(ctx, trip{
+		method: http.MethodGet, to: r, slots: c.slots,
+		header: http.Header{"Accept": {accept}}, good: []int{http.StatusOK},
+	})
+}
+
+// trip is one request as it goes out.
+type trip struct {
+	method string
+	to     Request
+	header http.Header
+	body   []byte
+	good   []int         // statuses that are an answer
+	slots  chan struct{} // of its kind of request
+}
+
+// do makes one trip, whichever it is: within the timeout, in a slot, and to
+// where the guard allows.
+func (c *Client) do(ctx context.Context, t trip) (Response, error) {
+	u, err := c.target(t.to.URL)
 	if err != nil {
 		return Response{}, err
 	}
 	own, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
 	select {
-	case c.slots <- struct{}{}:
-		defer func() { <-c.slots }()
+	case t.slots <- struct{}{}:
+		defer func() { <-t.slots }()
 	case <-own.Done():
 		return Response{}, fmt.Errorf("waiting to fetch from %s: %w", u.Host, own.Err())
 	}
-	if r.VerifyServer != nil && (u.Scheme != "https" || r.CAFile != "") {
+	if t.to.VerifyServer != nil && (u.Scheme != "https" || t.to.CAFile != "") {
 		return Response{}, blocked("a server whose certificate is checked specially needs https, and no CA file")
 	}
-	transport, err := c.transport(r)
+	transport, err := c.transport(t.to)
 	if err != nil {
 		return Response{}, err
 	}
-	response, err := c.fetch(own, transport, u.String(), r.Accept)
+	t.to.URL = u.String()
+	response, err := c.fetch(own, transport, t)
 	if err != nil {
 		return Response{}, fmt.Errorf("fetching from %s: %w", u.Host, c.describe(err))
 	}
@@ -133,15 +163,12 @@ func (c *Client) Get(ctx context.Context, r Request) (Response, error) {
 
 // fetch makes the one round trip. It uses the transport and not an http.Client,
 // which would add redirects and cookies.
-func (c *Client) fetch(ctx context.Context, transport http.RoundTripper, url, accept string) (Response, error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+func (c *Client) fetch(ctx context.Context, transport http.RoundTripper, t trip) (Response, error) {
+	request, err := http.NewRequestWithContext(ctx, t.method, t.to.URL, bytes.NewReader(t.body))
 	if err != nil {
 		return Response{}, err
 	}
-	if accept == "" {
-		accept = "application/json"
-	}
-	request.Header.Set("Accept", accept)
+	request.Header = t.header
 	request.Header.Set("Accept-Encoding", "identity")
 	request.Header.Set("User-Agent", "tokenry")
 
@@ -150,9 +177,9 @@ func (c *Client) fetch(ctx context.Context, transport http.RoundTripper, url, ac
 		return Response{}, err
 	}
 	defer answer.Body.Close()
-	// A redirect is an answer like any other that is not 200: whoever may
+	// A redirect is an answer like any other that is not a good one: whoever may
 	// redirect could name addresses that the registry does not.
-	if answer.StatusCode != http.StatusOK {
+	if !slices.Contains(t.good, answer.StatusCode) {
 		return Response{}, &StatusError{Code: answer.StatusCode}
 	}
 	// Nothing is unpacked here, so nothing can unpack to a gigabyte.
