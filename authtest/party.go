@@ -48,16 +48,20 @@ func NewParty(t testing.TB, bundle bool) *Party {
 	t.Helper()
 	p := &Party{bundle: bundle}
 	p.AddKey(t, "k1", "ES256")
+	srv := httptest.NewServer(p.routes())
+	t.Cleanup(srv.Close)
+	p.URL = srv.URL
+	return p
+}
+
+func (p *Party) routes() *http.ServeMux {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /.well-known/openid-configuration", func(w http.ResponseWriter, _ *http.Request) {
 		writeJSON(w, map[string]any{"issuer": p.URL, "jwks_uri": p.URL + "/jwks"})
 	})
 	mux.HandleFunc("GET /jwks", p.serveKeys)
 	mux.HandleFunc("GET /bundle", p.serveKeys)
-	srv := httptest.NewServer(mux)
-	t.Cleanup(srv.Close)
-	p.URL = srv.URL
-	return p
+	return mux
 }
 
 func (p *Party) serveKeys(w http.ResponseWriter, _ *http.Request) {

@@ -33,7 +33,7 @@ type WorkloadAPI struct {
 	paths  []string
 	socket string
 
-	mu     sync.Mutex
+	mu      sync.Mutex
 	server  *grpc.Server
 	silent  bool
 	streams int

@@ -27,6 +27,7 @@ type exam struct {
 	position position
 	rules    *registry.Rules // one snapshot for the whole exam
 	now      time.Time       // one instant for the whole exam
+	raw      string          // the token itself, for the API server that made it
 	token    *jose.Token
 	claims   jose.Object // of token; nothing in it is believed before the signature step
 	issuer   *registry.IssuerEntry
@@ -39,8 +40,8 @@ type exam struct {
 // what lies behind it.
 func (v *Verifier) read(raw string, p position) (*exam, error) {
 	e := &exam{
-		Verifier: v, position: p, rules: v.model.Rules(), now: v.config.Now(),
-		checks: make([]Check, 0, 10),
+		Verifier: v, position: p, raw: raw, rules: v.model.Rules(), now: v.config.Now(),
+		checks: make([]Check, 0, 12),
 	}
 	token, err := jose.Parse(raw)
 	if err != nil {

@@ -13,6 +13,10 @@ import (
 // the request is answered with 503.
 var ErrUnavailable = errors.New("the issuer's keys are unavailable")
 
+// ErrReviewUnavailable is inside the error when the API server of a cluster
+// cannot be asked whether a token still lives. It too is answered with 503.
+var ErrReviewUnavailable = errors.New("the cluster's API server cannot be asked")
+
 // Fault is why a credential was refused. Every error that this package returns
 // is a *Fault.
 type Fault struct {
@@ -65,14 +69,20 @@ const (
 	CheckCondition = "condition" // the binding's condition holds
 	CheckShadow    = "shadow"    // what bindings in shadow mode would have done
 	CheckMode      = "mode"      // issuer and binding enforce, and do not only record
+	CheckReview    = "review"    // its cluster says that it still lives
 )
 
 // GoodForm is what CheckForm shows when it holds.
 const GoodForm = "one strict compact JWS"
 
-// FaultUnavailable is the one fault that is not the credential's: ErrUnavailable
-// is inside. It is not among Faults; its reason is issuer.unavailable.
-const FaultUnavailable = "keys_unavailable"
+// FaultUnavailable and FaultReviewUnavailable are the two faults that are not the
+// credential's: ErrUnavailable or ErrReviewUnavailable is inside. They are not
+// among Faults. The reason of the first is issuer.unavailable, that of the second
+// is its name, in the area of the token: it is answered with 503 everywhere.
+const (
+	FaultUnavailable       = "keys_unavailable"
+	FaultReviewUnavailable = "review_unavailable"
+)
 
 // Names of the faults that this package finds itself; package jose finds the
 // rest.
@@ -100,6 +110,8 @@ const (
 	FaultImmutable       = "immutable_id_mismatch" // a claim that the binding pins has another value
 	FaultAmbiguous       = "binding_ambiguous"     // bindings of two agents match
 	FaultShadow          = "shadow"                // issuer or binding only records
+	FaultInactive        = "inactive"              // its cluster says that it lives no more
+	FaultTooOld          = "too_old"               // its cluster cannot be asked, and it is not young enough to do without
 	FaultUnknown         = "unknown"               // assertions only, as are those below: names no agent
 	FaultIssuerSubject   = "iss_sub"               // self-issued: iss and sub differ
 	FaultIDMissing       = "jti_missing"           // self-issued: no jti
@@ -113,7 +125,7 @@ func Faults() []string {
 		FaultIssuerUnknown, FaultIssuerMissing, FaultIssuerDisabled, FaultType, FaultSubject, FaultSPIFFEID,
 		FaultAudience, FaultAudienceMissing, FaultAudienceMany, FaultExpiryMissing, FaultExpired, FaultNotYetValid,
 		FaultIssuedMissing, FaultIssuedFuture, FaultLifetime, FaultClaimConflict, FaultScopeType, FaultActUntrusted,
-		FaultConfirmation, FaultNoBinding, FaultImmutable, FaultAmbiguous, FaultShadow, FaultUnknown, FaultIssuerSubject,
+		FaultConfirmation, FaultNoBinding, FaultImmutable, FaultAmbiguous, FaultShadow, FaultInactive, FaultTooOld, FaultUnknown, FaultIssuerSubject,
 		FaultIDMissing, FaultIDMalformed,
 	}
 	for _, f := range jose.Faults() {

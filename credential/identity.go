@@ -22,6 +22,7 @@ type Identity struct {
 	// Instance is set when the agent is an instance: what it is made from on its
 	// first use.
 	Instance *registry.Candidate
+	Review   Review   // whether its cluster was asked; empty = it did not have to be
 	Shadow   []string // bindings in shadow mode that would admit it, "agent / credential"
 
 	Claims   map[string]any // the claims as CEL sees them: string, bool, int64, uint64, float64, []any, map[string]any
@@ -39,3 +40,12 @@ type Identity struct {
 
 	Checks []Check // what was checked, in order; all of them passed
 }
+
+// Review says how it was found that a Kubernetes token still lives.
+type Review string
+
+// Reviews.
+const (
+	Reviewed Review = "reviewed" // the API server said so
+	Offline  Review = "offline"  // the API server could not be asked, and the token is young
+)

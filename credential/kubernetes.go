@@ -19,7 +19,10 @@ func (e *exam) serviceAccount(ctx context.Context, typ string) error {
 	if err := e.plainTyp(); err != nil {
 		return err
 	}
-	return e.workload(ctx)
+	if err := e.workload(ctx); err != nil {
+		return err
+	}
+	return e.review(ctx)
 }
 
 // account cross-checks `sub` with the kubernetes.io claims, which the API

@@ -21,6 +21,7 @@ type sources struct {
 type source struct {
 	version int // of the issuer's spec that set was made from
 	set     *jwks.Set
+	cluster *cluster // the API server that is asked about its tokens
 }
 
 // set returns the key set of issuer, made anew when its spec has changed.
@@ -45,8 +46,19 @@ func (s *sources) set(rules *registry.Rules, issuer *registry.IssuerEntry) (*jwk
 	if err != nil {
 		return nil, err
 	}
-	s.sets[issuer.ID] = source{version: issuer.Version, set: set}
+	s.sets[issuer.ID] = source{version: issuer.Version, set: set, cluster: newCluster()}
 	return set, nil
+}
+
+// cluster returns what is held of the API server of issuer, whose key set has
+// been asked for before.
+func (s *sources) cluster(issuer *registry.IssuerEntry) *cluster {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if known, ok := s.sets[issuer.ID]; ok {
+		return known.cluster
+	}
+	return newCluster() // the issuer was deleted a moment ago
 }
 
 // sweep forgets the sets of issuers that are gone.

@@ -220,6 +220,11 @@ func (d *Decision) fault(area, place string, err error) *oauth.Error {
 		e.RetryAfter = 5 * time.Second
 		return e
 	}
+	if errors.Is(err, credential.ErrReviewUnavailable) {
+		e := oauth.Refuse(oauth.TokenFault(area, f.Name), err)
+		e.RetryAfter = 5 * time.Second
+		return e
+	}
 	reason := oauth.TokenFault(area, f.Name)
 	if area == oauth.AreaSubject { // no fault of the token itself
 		switch f.Name {

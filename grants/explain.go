@@ -110,6 +110,9 @@ func (p *Proof) checks(agent registry.AgentName, at *registry.Model, pass func(n
 	}
 	pass(name(credential.CheckAudience), audience, "")
 	pass(name(credential.CheckTimes), "exp "+time.Unix(p.Expires, 0).UTC().Format(time.RFC3339), "")
+	if p.Review != "" {
+		defer pass(name(credential.CheckReview), string(p.Review), "") // it comes last
+	}
 	if c, subject := p.credential(agent, at); c != nil {
 		pass(name(credential.CheckBinding), subject, string(agent)+" / "+c.Name)
 		if len(c.Claims) > 0 {

@@ -47,6 +47,7 @@ type Proof struct {
 	Key     string              `json:"k"`
 	Expires int64               `json:"x"`
 	Shadow  []string            `json:"s,omitempty"` // credentials in shadow mode that would have admitted it
+	Review  credential.Review   `json:"r,omitempty"` // of a Kubernetes token whose cluster is asked
 }
 
 // prove keeps what an issued event says of a credential.
@@ -55,6 +56,7 @@ func (d *Decision) prove(place string, id *credential.Identity) {
 	d.proofs = append(d.proofs, Proof{
 		Place: place, Issuer: id.Issuer, Binding: id.Binding, Alg: id.Alg, Key: clip(id.KeyID, maxKeyID), Expires: id.Expires.Unix(),
 		Shadow: id.Shadow[:min(len(id.Shadow), 2)],
+		Review: id.Review,
 	})
 }
 

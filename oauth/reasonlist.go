@@ -8,6 +8,15 @@ const (
 	unavailable  = http.StatusServiceUnavailable
 )
 
+// A cluster that cannot be asked is no fault of the token's, wherever that
+// stands, and an assertion of it is no failed authentication.
+const (
+	faultReviewUnavailable = "review_unavailable"
+	reviewText             = "the cluster of a token cannot be asked now"
+	reviewMeaning          = "The API server that the trusted issuer's tokenReview names gave no answer, or does not accept our own token."
+	reviewFix              = "Look for the cause in the server's log; check tokenReview's url, caFile and tokenFile, and that our account may create tokenreviews (system:auth-delegator)."
+)
+
 // reasons lists every reason that is not an (area, token fault) pair. The
 // descriptions stay within the characters of RFC 6749, Section 5.2.
 var reasons = []Definition{
@@ -76,7 +85,10 @@ var reasons = []Definition{
 	{ReasonLedgerFull, TemporarilyUnavailable, unavailable, "the server is busy", "The ledger's queue is full: Postgres is slower than the requests.", "Look at Postgres' commit latency."},
 	{ReasonLedgerUnavailable, TemporarilyUnavailable, unavailable, "the server cannot record the request now", "Postgres did not confirm the event in time; nothing was issued.", "Check Postgres; the server recovers by itself."},
 	{ReasonRegistryStale, TemporarilyUnavailable, unavailable, "the server cannot decide now", "The registry could not be read for longer than 4 seconds.", "Check Postgres; the server recovers by itself."},
-	{ReasonIssuerUnavailable, TemporarilyUnavailable, unavailable, "the keys of an issuer cannot be read now", "The issuer's keys are neither cached nor reachable, or too old.", "Check the key source of the trusted issuer."},
+	{ReasonIssuerUnavailable, TemporarilyUnavailable, unavailable, "the keys of an issuer cannot be read now", "The keys of the issuer, or those at an agent's jwksUrl, are neither cached nor reachable, or too old.", "Check the key source of the trusted issuer or the agent."},
+	{TokenFault(AreaSubject, faultReviewUnavailable), TemporarilyUnavailable, unavailable, reviewText, reviewMeaning, reviewFix},
+	{TokenFault(AreaActor, faultReviewUnavailable), TemporarilyUnavailable, unavailable, reviewText, reviewMeaning, reviewFix},
+	{TokenFault(AreaClient, faultReviewUnavailable), TemporarilyUnavailable, unavailable, reviewText, reviewMeaning, reviewFix},
 	{ReasonNoSigningKey, TemporarilyUnavailable, unavailable, "the server has no signing key now", "No signing key is active.", "Check keys.kek_file and the log of the replicas."},
 	{ReasonInternal, ServerError, http.StatusInternalServerError, "the server failed", "A fault of the server; its log has the decision's id.", "Report it with the decision id."},
 }
@@ -125,7 +137,8 @@ var tokenFaults = []struct{ fault, meaning, fix string }{
 	{"iat_future", "The token was issued in the future.", "Check the clocks."},
 	{"iat_missing", "The token has no iat.", "Have the issuer set iat."},
 	{"lifetime", "The token lives longer than allowed.", "Ask for a shorter one, or raise maxTokenAge."},
-	{"too_old", "The token is older than maxTokenAge.", "Send a fresh one, or raise maxTokenAge."},
+	{"too_old", "The token's cluster cannot be asked, and the token is older than tokenReview.offlineMaxAge.", "Send a fresh one, mend the way to the API server, or raise offlineMaxAge."},
+	{"inactive", "The token's cluster says that it lives no more: its pod or account was deleted.", "Send a token of a pod that runs."},
 	{"claim_conflict", "The token's claims contradict each other.", "Check the issuer."},
 	{"sub", "The token's sub is missing, empty or no string.", "Check the issuer's claims."},
 	{"scope_type", "The token's scope is no string.", "Check the issuer's claims."},

@@ -100,7 +100,12 @@ func issuerFields() []Field {
 		on("audiences", ListType, "what aud must hold"),
 		on("tokenTypes", ListType, "the token types accepted").values("id_token", "access_token", "jwt"),
 		on("assertsActors", BoolType, "its tokens may carry act").values("false").later("true"),
-		off("tokenReview", AnyType, "ask the cluster whether a token still lives"),
+		on("tokenReview", ObjectType, "ask the cluster whether a token still lives"),
+		on("tokenReview.url", TextType, "the cluster's API server"),
+		on("tokenReview.tokenFile", TextType, "a file with our own token for it"),
+		on("tokenReview.caFile", TextType, "TLS roots for asking it"),
+		on("tokenReview.onOutage", TextType, "what happens while it cannot be asked").values("refuse", "offline"),
+		on("tokenReview.offlineMaxAge", DurationType, "the oldest token accepted meanwhile"),
 		on("mode", TextType, "enforce, or only record").values("enforce", "shadow"),
 		on("algorithms", ListType, "the signature algorithms accepted").values(
 			"ES256", "ES384", "ES512", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "EdDSA", "Ed25519"),

@@ -51,6 +51,7 @@ func validateIssuer(ps *problems, t *TrustedIssuer) {
 	validateIssuerIdentity(ps, t)
 	validateKeySource(ps, t)
 	validateAudiences(ps, t)
+	validateTokenReview(ps, t)
 	checkNotEmpty(ps, "spec.algorithms", t.Algorithms, "ES256 and RS256")
 	checkUnique(ps, "spec.algorithms", t.Algorithms)
 	if t.Type == SPIFFE {
@@ -136,7 +137,8 @@ func validateKeySource(ps *problems, t *TrustedIssuer) {
 	checkPath(ps, "spec.keys.bundleFile", k.BundleFile)
 	checkPath(ps, "spec.keys.jwksFile", k.JWKSFile)
 	checkPath(ps, "spec.caFile", t.CAFile)
-	if t.CAFile != "" && k.BundleURL == "" && k.JWKSURL == "" && !k.Discovery {
+	reviews := t.TokenReview != nil && t.TokenReview.CAFile == ""
+	if t.CAFile != "" && k.BundleURL == "" && k.JWKSURL == "" && !k.Discovery && !reviews {
 		ps.add("spec.caFile", "has no effect: these keys are not fetched; leave it out")
 	}
 }

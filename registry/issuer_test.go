@@ -3,6 +3,7 @@ package registry_test
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/tokenry/tokenry/registry"
 )
@@ -109,6 +110,52 @@ func TestValidateKeySource(t *testing.T) {
 		{"roots for a bundle file", k, `{` + spiffe + `,"caFile":"/ca.pem","keys":{"bundleFile":"/b"}}`, `spec.caFile: has no effect: these keys are not fetched; leave it out`,
 			`{` + spiffe + `,"caFile":"/ca.pem"}`},
 	})
+}
+
+func TestValidateTokenReview(t *testing.T) {
+	t.Parallel()
+	const k = registry.KindTrustedIssuer
+	const absolute = `must be an absolute path: it is read by the server, whose working folder is not yours`
+	review := func(members string) string { return `{` + kubernetes + `,"tokenReview":{` + members + `}}` }
+	const url, file = `"url":"https://api.example:6443"`, `"tokenFile":"/t"`
+	good := review(url + `,` + file)
+	checkValidations(t, []validation{
+		{"for oidc", k, `{"tokenReview":{` + url + `,` + file + `}}`, `spec.tokenReview: is only for an issuer of type kubernetes; leave it out`, good},
+		{"without anything", k, review(``), "spec.tokenReview.url: is missing\nspec.tokenReview.tokenFile: is missing; the API server answers nobody without a token", good},
+		{"by http", k, review(`"url":"http://api.example",` + file), `spec.tokenReview.url: must begin with https://; http:// is only for this machine (localhost, 127.0.0.1, [::1])`,
+			review(`"url":"http://127.0.0.1:8001",` + file)},
+		{"with a query", k, review(`"url":"https://api.example?a=b",` + file), `spec.tokenReview.url: must not have a query: the path of the API is added to it`,
+			review(`"url":"https://rancher.example/k8s/clusters/c-1",` + file)},
+		{"with a password", k, review(`"url":"https://a:b@api.example",` + file), `spec.tokenReview.url: must not have a user or a password`, good},
+		{"token file that is relative", k, review(url + `,"tokenFile":"t"`), `spec.tokenReview.tokenFile: ` + absolute, good},
+		{"roots that are relative", k, review(url + `,` + file + `,"caFile":"ca"`), `spec.tokenReview.caFile: ` + absolute, review(url + `,` + file + `,"caFile":"/ca"`)},
+		{"outage that is unknown", k, review(url + `,` + file + `,"onOutage":"allow"`), `spec.tokenReview.onOutage: must be one of refuse, offline`, review(url + `,` + file + `,"onOutage":"refuse"`)},
+		{"age without offline", k, review(url + `,` + file + `,"offlineMaxAge":"1h"`), `spec.tokenReview.offlineMaxAge: has no effect without onOutage: offline; leave it out`,
+			review(url + `,` + file + `,"onOutage":"offline","offlineMaxAge":"1h"`)},
+		{"age below nothing", k, review(url + `,` + file + `,"onOutage":"offline","offlineMaxAge":"-1s"`), `spec.tokenReview.offlineMaxAge: must be longer than nothing; leave it out for 10m`,
+			review(url + `,` + file + `,"onOutage":"offline"`)},
+		{"roots for nothing", k, `{` + kubernetes + `,"caFile":"/ca","keys":{"jwksFile":"/k"},"tokenReview":{` + url + `,` + file + `,"caFile":"/r"}}`,
+			`spec.caFile: has no effect: these keys are not fetched; leave it out`,
+			`{` + kubernetes + `,"caFile":"/ca","keys":{"jwksFile":"/k"},"tokenReview":{` + url + `,` + file + `}}`},
+	})
+}
+
+func TestOffline(t *testing.T) {
+	t.Parallel()
+	for _, row := range []struct {
+		review registry.TokenReview
+		age    time.Duration
+		ok     bool
+	}{
+		{registry.TokenReview{}, 0, false},
+		{registry.TokenReview{OnOutage: "refuse"}, 0, false},
+		{registry.TokenReview{OnOutage: "offline"}, 10 * time.Minute, true},
+		{registry.TokenReview{OnOutage: "offline", OfflineMaxAge: registry.Duration(time.Hour)}, time.Hour, true},
+	} {
+		if age, ok := row.review.Offline(); age != row.age || ok != row.ok {
+			t.Errorf("%+v: %s, %v", row.review, age, ok)
+		}
+	}
 }
 
 func TestValidateKeySet(t *testing.T) {

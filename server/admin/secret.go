@@ -1,68 +1,73 @@
-package grants
+package admin
 
 import (
-	"regexp"
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"net/http"
 	"slices"
-	"strings"
 
-	"github.com/tokenry/tokenry/oauth"
+	"github.com/tokenry/tokenry/api"
+	"github.com/tokenry/tokenry/registry"
 )
 
-// Request is a token request after the strict form parser: every parameter at
-// most once but resource and audience, empty ones absent. Grants never see
-// HTTP.
-type Request struct {
-	GrantType oauth.GrantType
+// secretBytes is the entropy of a client secret. RFC 6749, Section 10.10, asks
+// for 128 bits at least and advises 160; a machine keeps 256 as easily.
+const secretBytes = 32
 
-	// Client authentication (RFC 6749, Section 2.3; RFC 7521, Section 4.2).
-	ClientID            string // the client_id parameter
-	BasicID             string // user name of HTTP Basic, decoded
-	BasicSecret         string
-	Basic               bool // an Authorization header was sent
-	BasicMalformed      bool // … and could not be read
-	BasicAmbiguous      bool // … more than once
-	ClientSecret        string
-	ClientAssertion     string
-	ClientAssertionType string
-
-	// RFC 8693, Section 2.1.
-	SubjectToken       string
-	SubjectTokenType   string
-	ActorToken         string
-	ActorTokenType     string
-	RequestedTokenType string
-	RequestedActor     string
-	Resources          []string
-	Audiences          []string
-	Scope              string
-
-	Source string // the client's address, for the throttle of wrong secrets; never part of a decision
+// rotateSecret gives an agent a new client secret. The answer is the only time
+// that anybody sees it.
+//
+// A secret is the weakest proof that an agent can have, so the blueprint has to
+// opt in. That is looked up here for the sake of the answer only: whether a
+// secret proves anything is decided by the blueprint at each request.
+func (s *server) rotateSecret(ctx context.Context, in *struct {
+	Named
+	Writing
+}) (*struct{ Body api.Secret }, error) {
+	agents := &noun{server: s, kind: registry.KindAgent}
+	if err := agents.known(in.Name); err != nil {
+		return nil, err
+	}
+	o, err := s.DB.Object(ctx, registry.KindAgent, in.Name)
+	if err != nil {
+		return nil, err
+	}
+	if o.IsInstance() {
+		return nil, refuse(http.StatusUnprocessableEntity, api.CodeSecretNotAllowed,
+			"an instance has no secret: it proves itself by the credential of its platform")
+	}
+	if err := s.allowsSecret(ctx, &o); err != nil {
+		return nil, err
+	}
+	out := &struct{ Body api.Secret }{api.Secret{ClientID: o.Name}}
+	if in.DryRun {
+		return out, nil
+	}
+	secret := make([]byte, secretBytes)
+	rand.Read(secret) // never fails: crypto/rand ends the program instead
+	out.Body.Secret = base64.RawURLEncoding.EncodeToString(secret)
+	// The hash is of the text, which is what a client sends.
+	hash := sha256.Sum256([]byte(out.Body.Secret))
+	// By id: the name may have been taken anew since.
+	if err := s.DB.SetSecret(ctx, principalOf(ctx), o.ID, hash[:]); err != nil {
+		return nil, err
+	}
+	s.Written(ctx)
+	return out, nil
 }
 
-// hasCredentials reports whether the request tries to authenticate a client.
-// Credentials that are present are always checked, even where a grant would
-// do without them.
-func (r *Request) hasCredentials() bool {
-	return r.Basic || r.ClientSecret != "" || r.ClientAssertion != "" || r.ClientAssertionType != ""
-}
-
-// hasSubject reports whether there is a subject_token. Spaces are none: a form
-// made of an empty variable must not read as a token that is wrong.
-func (r *Request) hasSubject() bool { return strings.TrimSpace(r.SubjectToken) != "" }
-
-// scopePattern is the grammar of RFC 6749, Section 3.3: tokens of printable
-// ASCII without quote and backslash, separated by single spaces.
-var scopePattern = regexp.MustCompile(`^[\x21\x23-\x5B\x5D-\x7E]+( [\x21\x23-\x5B\x5D-\x7E]+)*$`)
-
-// scopes splits the scope parameter, each once; nil when it is absent.
-func (r *Request) scopes() ([]string, *oauth.Error) {
-	if r.Scope == "" {
-		return nil, nil
+func (s *server) allowsSecret(ctx context.Context, o *registry.Object) error {
+	if agent, ok := o.Spec.(*registry.Agent); ok {
+		b, err := s.DB.Object(ctx, registry.KindBlueprint, string(agent.Blueprint))
+		if err != nil {
+			return err
+		}
+		if spec, ok := b.Spec.(*registry.Blueprint); ok && slices.Contains(spec.ClientAuth, registry.SecretAuth) {
+			return nil
+		}
 	}
-	if !scopePattern.MatchString(r.Scope) {
-		return nil, oauth.Refuse(oauth.ReasonScopeSyntax, nil)
-	}
-	list := strings.Split(r.Scope, " ")
-	slices.Sort(list) // a set: their order means nothing (RFC 6749, Section 3.3)
-	return slices.Compact(list), nil
+	return refuse(http.StatusUnprocessableEntity, api.CodeSecretNotAllowed,
+		"the agent's blueprint does not list secret in clientAuth")
 }
