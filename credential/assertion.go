@@ -74,7 +74,7 @@ func (e *exam) bearerAssertion(ctx context.Context) (*Assertion, error) {
 	}
 	// The name of an agent has no "://", the `iss` of an issuer has.
 	if !strings.Contains(iss, "://") && iss != "" && e.rules.IssuerByURL(iss) == nil {
-		return e.selfIssued(iss)
+		return e.selfIssued(ctx, iss)
 	}
 	if err := e.route(); err != nil {
 		return nil, err
@@ -95,7 +95,7 @@ func (e *exam) bearerAssertion(ctx context.Context) (*Assertion, error) {
 
 // selfIssued verifies an assertion that the agent named iss signed itself
 // (private_key_jwt).
-func (e *exam) selfIssued(iss string) (*Assertion, error) {
+func (e *exam) selfIssued(ctx context.Context, iss string) (*Assertion, error) {
 	if !isTyp(e.token.Typ, "jwt") && !isTyp(e.token.Typ, "client-authentication+jwt") {
 		return nil, e.wrongTyp("JWT or client-authentication+jwt") // RFC 10070
 	}
@@ -111,8 +111,7 @@ func (e *exam) selfIssued(iss string) (*Assertion, error) {
 		return nil, e.fail(CheckIssuer, FaultUnknown, iss, "an agent")
 	}
 	e.pass(CheckIssuer, iss, iss)
-	keys := e.agents.set(agent)
-	if err := e.verify(func() (jose.Key, error) { return keys.Select(e.token.Alg, e.token.Kid) }); err != nil {
+	if err := e.verify(func() (jose.Key, error) { return e.agents.key(ctx, agent, e.token.Alg, e.token.Kid) }); err != nil {
 		return nil, err
 	}
 	e.identity.Tokens, e.identity.Agent = registry.WorkloadTokens, agent.Name

@@ -22,14 +22,17 @@ import (
 type Config struct {
 	Issuer   string           // our own issuer identifier: `aud` of what is meant for us
 	Model    *registry.Model  // trusted issuers, agents and bindings
-	Outbound *outbound.Client // fetches the keys of trusted issuers
+	Outbound *outbound.Client // fetches the keys of trusted issuers and agents, and asks clusters
 
 	Skew time.Duration    // how far another clock may be ahead of ours; 0 = 30 s
 	Now  func() time.Time // nil = time.Now
 
-	// Report hears of an issuer's keys that were skipped and of fetches that
-	// failed; nil = nobody does.
+	// Report hears of an issuer's keys that were skipped, of fetches that failed,
+	// and of a cluster that gives no answer; nil = nobody does.
 	Report func(registry.IssuerName, error)
+
+	// ReportAgent hears the same of the keys of agents; nil = nobody does.
+	ReportAgent func(registry.AgentName, error)
 }
 
 // Verifier verifies credentials. It is safe for concurrent use.
@@ -40,8 +43,8 @@ type Verifier struct {
 	agents  *agentKeys
 }
 
-// New returns a Verifier. It fetches nothing: the keys of an issuer are fetched
-// when its first credential comes.
+// New returns a Verifier. It fetches nothing: the keys of an issuer or an agent
+// are fetched when its first credential comes.
 func New(c Config) (*Verifier, error) {
 	switch {
 	case c.Issuer == "":
@@ -63,7 +66,7 @@ func New(c Config) (*Verifier, error) {
 		config:  c,
 		model:   c.Model,
 		sources: &sources{open: c.openSet, sets: make(map[string]source)},
-		agents:  &agentKeys{sets: make(map[string]agentSet)},
+		agents:  &agentKeys{open: c.openAgent, sets: make(map[string]agentSet)},
 	}, nil
 }
 

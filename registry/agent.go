@@ -30,6 +30,12 @@ func validateAgent(ps *problems, a *Agent) {
 	if a.JWKS != nil {
 		checkKeySet(ps, "spec.jwks", a.JWKS, true)
 	}
+	if a.JWKSURL != "" {
+		checkURL(ps, "spec.jwksUrl", a.JWKSURL)
+		if a.JWKS != nil { // RFC 7591, Section 2: "MUST NOT both be present"
+			ps.add("spec.jwksUrl", "stands beside jwks; keep one of them")
+		}
+	}
 }
 
 func checkPerson(ps *problems, at, text string) {

@@ -25,6 +25,8 @@ func TestValidateAgent(t *testing.T) {
 		{"key without a kid", k, `{"jwks":{"keys":[` + ec + `,{"kty":"EC"}]}}`, `spec.jwks.keys[1].kid: is missing; assertions name their key by it`, `{"jwks":{"keys":[` + ec + `]}}`},
 		{"key with a kid that is a number", k, `{"jwks":{"keys":[{"kty":"EC","kid":1}]}}`, `spec.jwks.keys[0].kid: is missing; assertions name their key by it`, `{"jwks":{"keys":[` + ec + `]}}`},
 		{"key twice", k, `{"jwks":{"keys":[` + ec + `,` + ec + `]}}`, `spec.jwks.keys[1].kid: is there twice; a kid names one key`, `{"jwks":{"keys":[` + ec + `,{"kty":"EC","kid":"A"}]}}`},
+		{"keys by http", k, `{"jwksUrl":"http://x.example/k"}`, `spec.jwksUrl: must begin with https://; http:// is only for this machine (localhost, 127.0.0.1, [::1])`, `{"jwksUrl":"https://x.example/k?a=b"}`},
+		{"keys here and there", k, `{"jwksUrl":"https://x.example/k","jwks":{"keys":[` + ec + `]}}`, `spec.jwksUrl: stands beside jwks; keep one of them`, `{"jwksUrl":"https://x.example/k"}`},
 	})
 }
 

@@ -20,6 +20,9 @@ func (w *world) checkAgent(ps *problems, name string, a *Agent) {
 		if a.JWKS != nil && !slices.Contains(b.ClientAuth, PrivateKeyJWTAuth) {
 			ps.add("spec.jwks", "has no effect: blueprint %q does not list private_key_jwt in clientAuth", a.Blueprint)
 		}
+		if a.JWKSURL != "" && !slices.Contains(b.ClientAuth, PrivateKeyJWTAuth) {
+			ps.add("spec.jwksUrl", "has no effect: blueprint %q does not list private_key_jwt in clientAuth", a.Blueprint)
+		}
 		if len(a.Credentials) > 0 && len(b.ClientAuth) > 0 && !slices.Contains(b.ClientAuth, FederatedAuth) {
 			ps.add("spec.credentials", "has no effect: blueprint %q does not list federated in clientAuth", a.Blueprint)
 		}

@@ -186,7 +186,7 @@ func agentFields() []Field {
 		on("resources[].scopes", ListType, "scopes of that resource"),
 		on("maxTtl", DurationType, "the longest life of a token"),
 		on("jwks", AnyType, "the public keys of private_key_jwt"),
-		off("jwksUrl", TextType, "where the public keys of private_key_jwt are"),
+		on("jwksUrl", TextType, "where the public keys of private_key_jwt are"),
 		off("tls", AnyType, "the certificate of mutual TLS"),
 		on("expiresAt", TimeType, "when the agent stops working"),
 		off("card", AnyType, "its A2A agent card"),

@@ -174,6 +174,8 @@ func TestValidateAllAgent(t *testing.T) {
 			`Agent worker: spec.resources[0].scopes: names no scope of resource "llm"; name at least one`, edits{"Agent worker": `{"resources":` + plain + `}`}},
 		{"with keys that nobody takes", edits{"Agent z": `{"credentials":null,"jwks":{"keys":[{"kty":"EC","kid":"a"}]}}`},
 			`Agent z: spec.jwks: has no effect: blueprint "researcher" does not list private_key_jwt in clientAuth`, edits{"Agent z": `{"blueprint":"writer","credentials":null,"jwks":{"keys":[{"kty":"EC","kid":"a"}]}}`}},
+		{"with keys that nobody takes at a URL", edits{"Agent z": `{"credentials":null,"jwksUrl":"https://k.example"}`},
+			`Agent z: spec.jwksUrl: has no effect: blueprint "researcher" does not list private_key_jwt in clientAuth`, edits{"Agent z": `{"blueprint":"writer","credentials":null,"jwksUrl":"https://k.example"}`}},
 		{"with credentials that nobody takes", edits{"Blueprint z": `{"clientAuth":["private_key_jwt"]}`, "Agent z": strings.Replace(cred("ci", "z", ""), `{`, `{"blueprint":"z",`, 1)},
 			`Agent z: spec.credentials: has no effect: blueprint "z" does not list federated in clientAuth`, edits{"Blueprint z": `{"clientAuth":["secret"]}`, "Agent z": `{"blueprint":"z","credentials":null}`}},
 		{"with credentials taken by name", edits{"Blueprint z": `{"clientAuth":["secret"]}`, "Agent z": strings.Replace(cred("ci", "z", ""), `{`, `{"blueprint":"z",`, 1)},

@@ -65,8 +65,7 @@ func TestErrorsNameTheLine(t *testing.T) {
 			`%8: spec."x\x1by": is not a field; there are blueprint, card, credentials, expiresAt, jwks, jwksUrl, maxTtl, owner, resources, sponsor, tls`}},
 		{"deep", good + "  credentials:\n  - name: k\n    issuer: i\n    subject: { exact: x }\n  - name: l\n    issuer: j\n    subject:\n      exact: 7\n", []string{
 			"%15: spec.credentials[1].subject.exact: must be a text, not a number; put it in quotes"}},
-		{"not supported", good + "  card:\n    x: 1\n  jwksUrl: https://x.example\n", []string{
-			"%8: spec.card: card is not supported by this version", "%10: spec.jwksUrl: jwksUrl is not supported by this version"}},
+		{"not supported", good + "  card:\n    x: 1\n", []string{"%8: spec.card: card is not supported by this version"}},
 		{"wrong in a list", good + "  credentials:\n  - name: k\n    issuer: i\n    subject:\n      prefix: x\n", []string{
 			`%12: spec.credentials[0].subject.prefix: must end with "/" or ":", so that it ends where a segment does`}},
 		{"value missing", head("Agent", "research-agent") + "  blueprint: researcher\n  owner: \"\"\n", []string{

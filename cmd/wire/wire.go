@@ -154,7 +154,10 @@ func (s *Server) openEndpoint() error {
 	verifier, err := credential.New(credential.Config{
 		Issuer: s.cfg.Issuer, Model: s.Model, Outbound: s.outbound, Skew: s.cfg.Trust.ClockSkew, Now: s.cfg.Now,
 		Report: func(issuer registry.IssuerName, err error) {
-			s.cfg.Log.Warn("keys of a trusted issuer", "issuer", issuer, "cause", err)
+			s.cfg.Log.Warn("a trusted issuer", "issuer", issuer, "cause", err)
+		},
+		ReportAgent: func(agent registry.AgentName, err error) {
+			s.cfg.Log.Warn("keys of an agent", "agent", agent, "cause", err)
 		},
 	})
 	if err != nil {

@@ -34,7 +34,7 @@ type Config struct {
 	Authenticate func(token string) (principal string, ok bool)
 
 	// Fetchable returns an error for a URL that keys could never be fetched
-	// from; nil = there is none.
+	// from, nor a cluster be asked at; nil = there is none.
 	Fetchable func(url string) error
 
 	// Explain recomputes the trace of a decision; storage.ErrNotFound when

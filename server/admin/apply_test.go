@@ -162,6 +162,17 @@ func TestApplyTellsTheRightPlace(t *testing.T) {
 			objects: []api.Object{object("TrustedIssuer", "new", `{"type":"spiffe","trustDomain":"x.example","keys":{"bundleUrl":"https://inside.example/b"}}`)},
 			want:    "objects[0].spec.keys.bundleUrl: this server would never fetch keys from here",
 		},
+		"keys of an agent inside": {
+			objects: []api.Object{
+				object("Blueprint", "keyed", `{"clientAuth":["private_key_jwt"]}`),
+				object("Agent", "keyed-agent", `{"blueprint":"keyed","owner":"o","sponsor":"s","jwksUrl":"https://inside.example/keys"}`),
+			},
+			want: "objects[1].spec.jwksUrl: this server would never fetch keys from here",
+		},
+		"an API server inside": {
+			objects: []api.Object{object("TrustedIssuer", "new", `{"type":"kubernetes","issuer":"https://outside.example","keys":{"jwksFile":"/k"},"tokenReview":{"url":"https://inside.example","tokenFile":"/t"}}`)},
+			want:    "objects[0].spec.tokenReview.url: this server would never ask about tokens here",
+		},
 		"prune takes away what is referred to": {
 			objects: []api.Object{object("Agent", "research-agent", `{"blueprint":"researcher","owner":"o","sponsor":"s"}`)},
 			prune:   true,

@@ -99,17 +99,28 @@ func (s *server) check(w storage.Write, after []*registry.Object, at func(i int)
 	return refused
 }
 
-// unfetchable tells of issuers whose keys this server would never fetch, before
-// their names are given away for ever.
+// unfetchable tells of keys that this server would never fetch, and of clusters
+// that it would never ask, before the names of issuers are given away for ever.
 func (s *server) unfetchable(w storage.Write, at func(i int) string) []api.ProblemItem {
+	if s.Fetchable == nil {
+		return nil
+	}
 	var items []api.ProblemItem
-	for i, o := range w.Upserts {
-		spec, ok := o.Spec.(*registry.TrustedIssuer)
-		if !ok || s.Fetchable == nil {
-			continue
+	check := func(i int, path, url, what string) {
+		if url != "" && s.Fetchable(url) != nil {
+			items = append(items, item(join(at(i), path), "this server would never "+what+" here: it wants https and port 443 of a public address, or what trust.allow_http and trust.allow_networks allow besides"))
 		}
-		if path, url := spec.KeysURL(); url != "" && s.Fetchable(url) != nil {
-			items = append(items, item(join(at(i), path), "this server would never fetch keys from here: it wants https and port 443 of a public address, or what trust.allow_http and trust.allow_networks allow besides"))
+	}
+	for i, o := range w.Upserts {
+		switch spec := o.Spec.(type) {
+		case *registry.TrustedIssuer:
+			path, url := spec.KeysURL()
+			check(i, path, url, "fetch keys from")
+			if spec.TokenReview != nil {
+				check(i, "spec.tokenReview.url", spec.TokenReview.URL, "ask about tokens")
+			}
+		case *registry.Agent:
+			check(i, "spec.jwksUrl", spec.JWKSURL, "fetch keys from")
 		}
 	}
 	return items
