@@ -69,9 +69,13 @@ func (e *exam) workloadAudience() error {
 
 // workloadAudiences are the values of which a workload's token must hold one. A
 // client assertion is for us, as our issuer identifier and nothing else: RFC
-// 10070. A binding may narrow them.
+// 10070. One that is the grant may name the token endpoint too: RFC 7523,
+// Section 3, rule 3. A binding may narrow them.
 func (e *exam) workloadAudiences() []string {
-	if e.position == asAssertion {
+	switch {
+	case e.position == asGrant && e.config.TokenEndpoint != "":
+		return []string{e.config.Issuer, e.config.TokenEndpoint}
+	case e.position != asSubject:
 		return []string{e.config.Issuer}
 	}
 	return e.accepted()

@@ -18,6 +18,7 @@ type position int
 const (
 	asSubject   position = iota // subject_token or actor_token
 	asAssertion                 // client_assertion
+	asGrant                     // assertion of a jwt-bearer grant
 )
 
 // exam is one verification on its way. Each step either passes, and what it

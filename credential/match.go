@@ -37,7 +37,7 @@ func (e *exam) workload(ctx context.Context) error {
 	if err := e.shape(); err != nil {
 		return err
 	}
-	if e.position == asSubject { // it limits what may be asked for: RFC 8693, Section 5
+	if e.position != asAssertion { // it limits what may be asked for: RFC 8693, Section 5
 		if err := e.scope(); err != nil {
 			return err
 		}

@@ -24,6 +24,10 @@ type Config struct {
 	Model    *registry.Model  // trusted issuers, agents and bindings
 	Outbound *outbound.Client // fetches the keys of trusted issuers and agents, and asks clusters
 
+	// TokenEndpoint is the URL of our token endpoint, which the assertion of a
+	// jwt-bearer grant may name instead; empty = the issuer identifier alone.
+	TokenEndpoint string
+
 	Skew time.Duration    // how far another clock may be ahead of ours; 0 = 30 s
 	Now  func() time.Time // nil = time.Now
 
@@ -94,6 +98,12 @@ func (v *Verifier) Subject(ctx context.Context, raw, typ string) (*Identity, err
 	if err := e.route(); err != nil {
 		return nil, err
 	}
+	return e.platform(ctx, typ)
+}
+
+// platform verifies a token by the rules of the type of its issuer.
+func (e *exam) platform(ctx context.Context, typ string) (*Identity, error) {
+	var err error
 	switch e.issuer.Spec.Type {
 	case registry.SPIFFE:
 		err = e.svid(ctx, typ)

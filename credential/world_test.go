@@ -28,6 +28,7 @@ import (
 
 const (
 	ours      = "https://as.example"
+	endpoint  = ours + "/token"
 	jwtURI    = "urn:ietf:params:oauth:token-type:jwt"
 	idURI     = "urn:ietf:params:oauth:token-type:id_token"
 	bearerURI = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
@@ -160,7 +161,7 @@ func newWorld(t testing.TB, now time.Time) *world {
 		t.Fatal(err)
 	}
 	v, err := credential.New(credential.Config{
-		Issuer: ours, Model: w.model, Outbound: client, Now: clock,
+		Issuer: ours, TokenEndpoint: endpoint, Model: w.model, Outbound: client, Now: clock,
 		Report: func(_ registry.IssuerName, err error) {
 			w.mu.Lock()
 			defer w.mu.Unlock()

@@ -77,7 +77,7 @@ func (e *Endpoint) presenter(ctx context.Context, d *Decision) (*Presenter, *oau
 	case r.hasCredentials():
 		return e.bySecret(d)
 	}
-	return e.byBootstrap(ctx, d)
+	return e.grants[r.GrantType].bootstrap(ctx, d)
 }
 
 // bySecret checks a generated secret. Secrets have 256 random bits, so one
@@ -128,9 +128,9 @@ func (e *Endpoint) byAssertion(ctx context.Context, d *Decision) (*Presenter, *o
 	}
 	a, err := e.Verifier.Assertion(ctx, r.ClientAssertion, string(kind))
 	if err != nil {
-		return nil, d.fault(oauth.AreaClient, "assertion", err)
+		return nil, d.fault(oauth.AreaClient, placeClient, err)
 	}
-	d.prove("assertion", &a.Identity)
+	d.prove(placeClient, &a.Identity)
 	p := &Presenter{Party: e.bearer(d.rules, &a.Identity), Identity: &a.Identity, Method: "federated"}
 	switch {
 	case a.Replay != nil:
@@ -145,44 +145,32 @@ func (e *Endpoint) byAssertion(ctx context.Context, d *Decision) (*Presenter, *o
 	return p, nil
 }
 
-// byBootstrap lets a workload's own credential stand for client
-// authentication (RFC 8693, Section 2.1 leaves it to the server). A user's
-// token or one of ours proves no client.
-func (e *Endpoint) byBootstrap(ctx context.Context, d *Decision) (*Presenter, *oauth.Error) {
-	r := d.Request
-	g := e.grants[r.GrantType]
-	none := func(shown string) *oauth.Error {
-		return d.refuse(oauth.Refuse(oauth.ReasonAuthNone, nil), "presenter", shown, "client credentials, or a workload credential as subject_token")
-	}
-	switch {
-	case !g.bootstraps() || !r.hasSubject():
-		return nil, none("no credentials")
-	case oauth.TokenType(r.SubjectTokenType) == oauth.AccessTokenType:
-		return nil, none("an access token")
-	case !accepted(r.SubjectTokenType):
-		return nil, d.refuse(oauth.Refuse(oauth.ReasonSubjectTokenType, nil), "parse", r.SubjectTokenType, "subject_token_type: id_token or jwt")
-	}
-	id, err := e.Verifier.Subject(ctx, r.SubjectToken, r.SubjectTokenType)
+// proven lets a workload's own token stand for client authentication (RFC 8693,
+// Section 2.1 and RFC 7523, Section 2.1 leave it to the server). A user's token
+// or one of ours proves no client.
+func (e *Endpoint) proven(ctx context.Context, d *Decision, t shown) (*Presenter, *oauth.Error) {
+	id, err := t.verify(ctx)
 	var f *credential.Fault
 	switch {
-	case errors.As(err, &f) && (f.Tokens == registry.UserTokens || e.isOurs(r.SubjectToken)):
-		return nil, none("a token that proves no workload")
+	case errors.As(err, &f) && (f.Tokens == registry.UserTokens || e.isOurs(t.raw)):
+		return nil, d.unauthenticated("a token that proves no workload")
 	case err != nil:
-		return nil, d.fault(oauth.AreaSubject, "subject token", err)
+		return nil, d.fault(t.area, t.place, err)
 	case id.Tokens != registry.WorkloadTokens:
-		return nil, none("a user's token")
-	case r.ActorToken != "" || r.ActorTokenType != "":
-		return nil, d.refuse(oauth.Refuse(oauth.ReasonBootstrapActor, nil), "parse", "actor_token", "none without client authentication")
-	case r.RequestedActor != "":
-		return nil, d.refuse(oauth.Refuse(oauth.ReasonBrokerNotAllowed, nil), "parse", "requested_actor", "none without client authentication")
+		return nil, d.unauthenticated("a user's token")
 	}
-	d.prove("subject token", id)
-	d.bootstrap = id
+	d.prove(t.place, id)
+	d.bootstrap, d.area = id, t.area
 	p := &Presenter{Party: e.bearer(d.rules, id), Identity: id, Method: "bootstrap"}
 	if p.Agent == nil {
-		return nil, d.refuse(oauth.Refuse(oauth.ReasonNoBinding, nil), "binding", id.Subject, "a registered agent")
+		return nil, d.refuse(oauth.Refuse(faultReason(t.area, credential.FaultNoBinding), nil), "binding", id.Subject, "a registered agent")
 	}
 	return p, nil
+}
+
+// unauthenticated refuses a request in which nothing proves a client.
+func (d *Decision) unauthenticated(what string) *oauth.Error {
+	return d.refuse(oauth.Refuse(oauth.ReasonAuthNone, nil), "presenter", what, "client credentials, or a workload credential as subject_token or assertion")
 }
 
 // isOurs reports whether raw claims to be a token of ours.
@@ -225,16 +213,21 @@ func (d *Decision) fault(area, place string, err error) *oauth.Error {
 		e.RetryAfter = 5 * time.Second
 		return e
 	}
-	reason := oauth.TokenFault(area, f.Name)
-	if area == oauth.AreaSubject { // no fault of the token itself
-		switch f.Name {
+	return oauth.Refuse(faultReason(area, f.Name), err)
+}
+
+// faultReason is the reason of a fault at a position. Of a subject token that is
+// good and finds no agent it has a name of its own.
+func faultReason(area, fault string) oauth.Reason {
+	if area == oauth.AreaSubject {
+		switch fault {
 		case credential.FaultNoBinding:
-			reason = oauth.ReasonNoBinding
+			return oauth.ReasonNoBinding
 		case credential.FaultImmutable:
-			reason = oauth.ReasonImmutable
+			return oauth.ReasonImmutable
 		case credential.FaultAmbiguous:
-			reason = oauth.ReasonAmbiguous
+			return oauth.ReasonAmbiguous
 		}
 	}
-	return oauth.Refuse(reason, err)
+	return oauth.TokenFault(area, fault)
 }

@@ -11,8 +11,12 @@ import (
 // refresh token is ever part of the answer (Section 4.4.3).
 type clientCredentials struct{}
 
-func (clientCredentials) name() string     { return "client_credentials" }
-func (clientCredentials) bootstraps() bool { return false }
+func (clientCredentials) name() string { return "client_credentials" }
+
+// bootstrap refuses: this grant has no token that could stand for the client.
+func (clientCredentials) bootstrap(_ context.Context, d *Decision) (*Presenter, *oauth.Error) {
+	return nil, d.unauthenticated("no credentials")
+}
 
 func (clientCredentials) subject(_ context.Context, d *Decision) (policy.Subject, *oauth.Error) {
 	return self(d.Presenter.Party), nil

@@ -31,6 +31,7 @@ type Decision struct {
 	claimed      registry.AgentName // whom a failed authentication was about, if that is known
 	bootstrap    *credential.Identity
 	subjectToken *credential.Identity // foreign subject token, verified
+	area         string               // of the reasons about that token
 	own          *token.Claims        // our own subject token, verified
 
 	recorded bool // the ledger has its outcome

@@ -56,9 +56,9 @@ type Endpoint struct {
 type grant interface {
 	// name is the grant's word in a blueprint's `grants`.
 	name() string
-	// bootstraps reports whether a request without client credentials may
-	// authenticate by its subject token.
-	bootstraps() bool
+	// bootstrap authenticates a request without client credentials by the
+	// workload token that it shows.
+	bootstrap(ctx context.Context, d *Decision) (*Presenter, *oauth.Error)
 	// subject verifies the tokens of the request and says for whom it asks.
 	subject(ctx context.Context, d *Decision) (policy.Subject, *oauth.Error)
 }
@@ -82,6 +82,7 @@ func New(c Config) (*Endpoint, error) {
 	e.grants = map[oauth.GrantType]grant{
 		oauth.ClientCredentials: clientCredentials{},
 		oauth.TokenExchange:     tokenExchange{e},
+		oauth.JWTBearer:         jwtBearer{e},
 	}
 	e.types = slices.Sorted(maps.Keys(e.grants))
 	var err error

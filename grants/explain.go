@@ -74,12 +74,12 @@ func (in *Inputs) proven(ev audit.Event, at *registry.Model) []policy.Check {
 	authenticated := false
 	for i := range in.Proofs {
 		p := &in.Proofs[i]
-		if p.Place != "assertion" && in.Method != "bootstrap" && !authenticated {
+		if p.Place != placeClient && in.Method != "bootstrap" && !authenticated {
 			authenticated = true
 			presenter()
 		}
 		agent := ev.Actor
-		if p.Place == "subject token" && in.Agent {
+		if (p.Place == placeSubject || p.Place == placeGrant) && in.Agent {
 			agent = ev.Subject
 		}
 		p.checks(registry.AgentName(agent), at, pass)
@@ -105,7 +105,9 @@ func (p *Proof) checks(agent registry.AgentName, at *registry.Model, pass func(n
 	pass(name(credential.CheckIssuer), issuer, "")
 	pass(name(credential.CheckSignature), p.Alg, "key "+p.Key)
 	audience := "this server"
-	if i := at.Rules().Issuer(p.Issuer); i != nil && len(i.Spec.Audiences) > 0 {
+	// An assertion is for us, whatever the issuer's audiences are.
+	asserted := p.Place == placeClient || p.Place == placeGrant
+	if i := at.Rules().Issuer(p.Issuer); i != nil && len(i.Spec.Audiences) > 0 && !asserted {
 		audience = strings.Join(i.Spec.Audiences, ", ")
 	}
 	pass(name(credential.CheckAudience), audience, "")

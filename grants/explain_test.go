@@ -68,6 +68,10 @@ func TestExplainComputesAgain(t *testing.T) {
 			map[string]string{"presenter": "secret-agent by secret"}},
 		"a key": {as.Post(t, url.Values{"grant_type": {"client_credentials"}, "resource": {gateway}, "client_assertion_type": {string(oauth.JWTBearerAssertion)}, "client_assertion": {as.Assertion(t, "", nil)}}),
 			map[string]string{"assertion issuer": "key-agent", "presenter": "key-agent by private_key_jwt"}},
+		"a grant": {as.Post(t, url.Values{"grant_type": {string(oauth.JWTBearer)}, "assertion": {as.ServiceAccount(t, "research", nil)}, "resource": {gateway}}),
+			map[string]string{"presenter": "research-agent by bootstrap", "grant assertion binding": "system:serviceaccount:prod:research", "grant assertion audience": "this server", "chain": "research-agent for itself"}},
+		"a grant for another": {as.Post(t, as.As(t, "analysis", url.Values{"grant_type": {string(oauth.JWTBearer)}, "assertion": {as.ServiceAccount(t, "research", nil)}})),
+			map[string]string{"assertion binding": "system:serviceaccount:prod:analysis", "grant assertion binding": "system:serviceaccount:prod:research", "subject": "research-agent", "delegation rule": "research-hands-to-analysis"}},
 		"a condition": {as.Post(t, as.As(t, "writer", url.Values{"grant_type": {"client_credentials"}})), map[string]string{"assertion condition": "true", "target": "vault"}},
 	}
 	// The world changes: nothing of the above could be issued any more.

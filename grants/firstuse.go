@@ -59,7 +59,11 @@ func (e *Endpoint) settle(ctx context.Context, d *Decision) *oauth.Error {
 	}
 	if s := d.input.Subject.Agent; s.Agent != nil {
 		if why := s.Inactive(d.Time); why != "" {
-			return d.refuse(oauth.Refuse(oauth.ReasonSubjectDisabled, nil), "subject", why, "an active agent")
+			reason := oauth.ReasonSubjectDisabled
+			if d.area == oauth.AreaGrant {
+				reason = oauth.TokenFault(d.area, "disabled")
+			}
+			return d.refuse(oauth.Refuse(reason, nil), "subject", why, "an active agent")
 		}
 	}
 	verdict, checks, err := policy.Decide(d.input)
@@ -96,10 +100,12 @@ func (d *Decision) notAdmitted(id *credential.Identity, err error) *oauth.Error 
 		refused := refuse(oauth.ReasonInstances, name+" would be one too many", "maxInstances of credential "+id.Binding)
 		refused.RetryAfter = instanceWait
 		return refused
-	case errors.Is(err, registry.ErrInstanceTaken) && id == d.bootstrap:
-		return refuse(oauth.ReasonNoBinding, name+" belongs to another workload", "an instance of this workload")
 	case errors.Is(err, registry.ErrInstanceTaken):
-		return refuse(oauth.ReasonAuthUnknown, name+" belongs to another workload", "an instance of this workload")
+		reason := oauth.ReasonAuthUnknown
+		if id == d.bootstrap || id == d.subjectToken {
+			reason = faultReason(d.area, credential.FaultNoBinding)
+		}
+		return refuse(reason, name+" belongs to another workload", "an instance of this workload")
 	case errors.Is(err, registry.ErrInstanceOrphan):
 		return refuse(oauth.ReasonAuthDisabled, "the credential "+id.Binding+" makes no instances any more", "an active blueprint with this credential")
 	}

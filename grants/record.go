@@ -38,9 +38,17 @@ type Inputs struct {
 	Version   int                    `json:"v"`
 }
 
+// Places of a credential in a request, as the trace calls them.
+const (
+	placeClient  = "assertion" // client_assertion
+	placeGrant   = "grant assertion"
+	placeSubject = "subject token"
+	placeActor   = "actor token"
+)
+
 // Proof is a credential that was verified.
 type Proof struct {
-	Place   string              `json:"w"` // where it stood: "assertion", "subject token", "actor token"
+	Place   string              `json:"w"` // where it stood
 	Issuer  registry.IssuerName `json:"i,omitempty"`
 	Binding string              `json:"b,omitempty"` // of a workload
 	Alg     string              `json:"a"`

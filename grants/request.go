@@ -25,6 +25,8 @@ type Request struct {
 	ClientAssertion     string
 	ClientAssertionType string
 
+	Assertion string // the grant of RFC 7523, Section 2.1
+
 	// RFC 8693, Section 2.1.
 	SubjectToken       string
 	SubjectTokenType   string

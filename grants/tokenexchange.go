@@ -13,8 +13,38 @@ import (
 // without an actor_token, so that nobody sheds the chain by leaving it out.
 type tokenExchange struct{ *Endpoint }
 
-func (tokenExchange) name() string     { return "token_exchange" }
-func (tokenExchange) bootstraps() bool { return true }
+func (tokenExchange) name() string { return "token_exchange" }
+
+// bootstrap takes the subject token of a workload for its authentication. An
+// actor that is somebody else could only be proven by its own.
+func (g tokenExchange) bootstrap(ctx context.Context, d *Decision) (*Presenter, *oauth.Error) {
+	r := d.Request
+	switch {
+	case r.SubjectToken == "":
+		return nil, d.unauthenticated("no credentials")
+	case oauth.TokenType(r.SubjectTokenType) == oauth.AccessTokenType:
+		return nil, d.unauthenticated("an access token")
+	case !accepted(r.SubjectTokenType):
+		return nil, d.refuse(oauth.Refuse(oauth.ReasonSubjectTokenType, nil), "parse", r.SubjectTokenType, "subject_token_type: id_token or jwt")
+	}
+	p, err := g.proven(ctx, d, g.shown(r))
+	switch {
+	case err != nil:
+		return nil, err
+	case r.ActorToken != "" || r.ActorTokenType != "":
+		return nil, d.refuse(oauth.Refuse(oauth.ReasonBootstrapActor, nil), "parse", "actor_token", "none without client authentication")
+	case r.RequestedActor != "":
+		return nil, d.refuse(oauth.Refuse(oauth.ReasonBrokerNotAllowed, nil), "parse", "requested_actor", "none without client authentication")
+	}
+	return p, nil
+}
+
+// shown is the foreign subject token of a request.
+func (g tokenExchange) shown(r *Request) shown {
+	return shown{raw: r.SubjectToken, area: oauth.AreaSubject, place: placeSubject, verify: func(ctx context.Context) (*credential.Identity, error) {
+		return g.Verifier.Subject(ctx, r.SubjectToken, r.SubjectTokenType)
+	}}
+}
 
 // subject verifies subject_token and actor_token and reports for whom the
 // presenter asks.
@@ -26,10 +56,7 @@ func (g tokenExchange) subject(ctx context.Context, d *Decision) (policy.Subject
 		return policy.Subject{}, err
 	}
 	if d.bootstrap != nil {
-		s := workload(d.Presenter.Party, d.bootstrap)
-		d.subjectToken = d.bootstrap
-		d.pass("subject", s.Sub, "the agent that the credential is bound to")
-		return s, d.mayAct(d.bootstrap)
+		return g.bootstrapped(d)
 	}
 	if err := g.actor(ctx, d); err != nil {
 		return policy.Subject{}, err
@@ -37,17 +64,12 @@ func (g tokenExchange) subject(ctx context.Context, d *Decision) (policy.Subject
 	if oauth.TokenType(d.Request.SubjectTokenType) == oauth.AccessTokenType {
 		return g.ownSubject(ctx, d)
 	}
-	id, err := g.Verifier.Subject(ctx, d.Request.SubjectToken, d.Request.SubjectTokenType)
+	id, err := g.foreign(ctx, d, g.shown(d.Request))
 	if err != nil {
-		return policy.Subject{}, d.fault(oauth.AreaSubject, "subject token", err)
-	}
-	d.prove("subject token", id)
-	d.subjectToken = id
-	if err := d.mayAct(id); err != nil {
 		return policy.Subject{}, err
 	}
 	if id.Tokens == registry.WorkloadTokens {
-		return g.workloadSubject(d, id)
+		return g.workloadSubject(d, id, oauth.ReasonSubjectDisabled)
 	}
 	// RFC 9068, Section 5: the issuer's name keeps two providers' subjects apart.
 	s := policy.Subject{
@@ -55,24 +77,6 @@ func (g tokenExchange) subject(ctx context.Context, d *Decision) (policy.Subject
 		Scope: id.Scope, Expires: id.Expires,
 	}
 	d.pass("subject", s.Sub, "user of issuer "+string(id.Issuer))
-	return s, nil
-}
-
-// workload is an agent that a credential of its platform names: what comes out
-// is never wider or longer than what the platform gave.
-func workload(p policy.Party, id *credential.Identity) policy.Subject {
-	s := self(p)
-	s.Expires, s.Scope = id.Expires, id.Scope
-	return s
-}
-
-func (g tokenExchange) workloadSubject(d *Decision, id *credential.Identity) (policy.Subject, *oauth.Error) {
-	p := g.bearer(d.rules, id)
-	if why := p.Inactive(d.Time); why != "" {
-		return policy.Subject{}, d.refuse(oauth.Refuse(oauth.ReasonSubjectDisabled, nil), "subject", why, "an active agent")
-	}
-	s := workload(p, id)
-	d.pass("subject", s.Sub, "agent bound to "+id.Subject)
 	return s, nil
 }
 
@@ -129,15 +133,15 @@ func (g tokenExchange) actor(ctx context.Context, d *Decision) *oauth.Error {
 		// not that: it proves nothing here, even when it is valid.
 		c, err := g.verifyOwn(r.ActorToken)
 		if err != nil {
-			return d.ownFault(oauth.AreaActor, "actor token", err)
+			return d.ownFault(oauth.AreaActor, placeActor, err)
 		}
 		return d.refuse(oauth.Refuse(oauth.TokenFault(oauth.AreaActor, credential.FaultAudience), nil), "actor token", c.Audience, "a credential for this server")
 	}
 	id, err := g.Verifier.Subject(ctx, r.ActorToken, r.ActorTokenType)
 	if err != nil {
-		return d.fault(oauth.AreaActor, "actor token", err)
+		return d.fault(oauth.AreaActor, placeActor, err)
 	}
-	d.prove("actor token", id)
+	d.prove(placeActor, id)
 	name := id.Agent
 	if name != d.Presenter.Agent.Name {
 		return d.refuse(oauth.Refuse(oauth.ReasonActorNotClient, nil), "actor", orNobody(name), string(d.Presenter.Agent.Name))

@@ -34,6 +34,8 @@ func areaText(area string) string {
 		return "\nEvery one of these reads `client_auth.failed` on the wire, or an outsider could learn which agents exist. `tokenry explain`\nshows which one it was.\n"
 	case AreaSubject:
 		return "\nFaults of `subject_token`: always `invalid_request`, never `invalid_grant` (RFC 8693, Section 2.2.2).\n"
+	case AreaGrant:
+		return "\nFaults of `assertion`, the grant of RFC 7523, Section 2.1: `invalid_grant` (Section 3.1).\n"
 	case AreaActor:
 		return "\nFaults of `actor_token`: always `invalid_request` (RFC 8693, Section 2.2.2).\n"
 	}
@@ -60,6 +62,7 @@ assertion (` + "`private_key_jwt`" + `) must be made anew, for it may have been 
 |---|---|
 | ` + "`invalid_client`" + ` | stop: no retry helps until somebody has looked at ` + "`tokenry explain`" + ` |
 | ` + "`invalid_request`, `invalid_scope`, `invalid_target`, `unauthorized_client`" + ` | stop, or ask for less: the decision says what is missing |
+| ` + "`invalid_grant`" + ` | get a fresh assertion from the platform, once; then stop |
 | ` + "`temporarily_unavailable`" + ` | wait for ` + "`Retry-After`" + `, then try again |
 | ` + "`server_error`" + ` | report it with the ` + "`decision_id`" + ` |
 `

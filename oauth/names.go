@@ -7,6 +7,8 @@
 // stand side by side; docs/errors.md is generated from it.
 package oauth
 
+import "strings"
+
 // GrantType is the value of the grant_type parameter (RFC 6749, Section 4).
 type GrantType string
 
@@ -14,7 +16,12 @@ type GrantType string
 const (
 	ClientCredentials GrantType = "client_credentials"                              // RFC 6749, Section 4.4
 	TokenExchange     GrantType = "urn:ietf:params:oauth:grant-type:token-exchange" // RFC 8693, Section 2.1
+	JWTBearer         GrantType = "urn:ietf:params:oauth:grant-type:jwt-bearer"     // RFC 7523, Section 2.1
 )
+
+// TokenEndpoint is the URL of the token endpoint of the server whose issuer
+// identifier is issuer. Like every published URL it follows from that alone.
+func TokenEndpoint(issuer string) string { return strings.TrimRight(issuer, "/") + "/token" }
 
 // TokenType is a token type identifier (RFC 8693, Section 3).
 type TokenType string

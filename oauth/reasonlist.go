@@ -60,6 +60,7 @@ var reasons = []Definition{
 
 	{ReasonSubjectMissing, InvalidRequest, bad, "subject_token is missing", "subject_token was absent or empty.", "Send the token of the user or workload."},
 	{ReasonSubjectNotForClient, InvalidRequest, bad, "the subject token may not be exchanged by this client", "The token was neither issued to this agent, nor is the agent its resource, nor does a hand-off rule name it.", "Add the agent to the agents of the resource that is the token's aud, or write a DelegationRule from the token's actor to it."},
+	{ReasonAssertionMissing, InvalidRequest, bad, "assertion is missing", "assertion was absent or empty.", "Send the token of the workload (RFC 7523, Section 2.1)."},
 	{ReasonActorNotClient, InvalidRequest, bad, "the actor token does not belong to this client", "actor_token proves another identity than the authenticated agent.", "Leave actor_token out; the authenticated agent is the actor."},
 	{ReasonBootstrapActor, InvalidRequest, bad, "an actor token needs client authentication", "An actor_token came with a request that has no client credentials.", "Authenticate the client, or leave actor_token out."},
 	{ReasonNoBinding, InvalidRequest, bad, "the credential is not bound to an agent", "No federated credential of any agent matches this issuer and subject.", "Add a credential to the agent: issuer and exact subject as shown."},

@@ -17,6 +17,7 @@ const (
 	AreaSubject = "subject_token"
 	AreaActor   = "actor_token"
 	AreaClient  = "client_auth"
+	AreaGrant   = "assertion" // of the jwt-bearer grant
 )
 
 // Reasons that code names. The others are an area and a token fault.
@@ -61,6 +62,7 @@ const (
 
 	ReasonSubjectMissing      Reason = "subject_token.missing"
 	ReasonSubjectNotForClient Reason = "subject_token.not_for_client"
+	ReasonAssertionMissing    Reason = "assertion.missing"
 	ReasonActorNotClient      Reason = "actor_token.not_client"
 	ReasonBootstrapActor      Reason = "actor_token.bootstrap"
 	ReasonNoBinding           Reason = "exchange.no_binding"
@@ -159,7 +161,8 @@ func buildTable() map[Reason]Definition {
 
 // positions are the places where a token can stand in a request. A bad
 // subject or actor token is invalid_request, never invalid_grant: RFC 8693,
-// Section 2.2.2. A bad assertion is invalid_client: RFC 7523, Section 3.2.
+// Section 2.2.2. A bad client assertion is invalid_client, a bad assertion that
+// is the grant invalid_grant: RFC 7523, Sections 3.2 and 3.1.
 var positions = []struct {
 	area, noun, description string
 	code                    Code
@@ -168,6 +171,7 @@ var positions = []struct {
 	{AreaSubject, "The subject token", "the subject token was not accepted", InvalidRequest, http.StatusBadRequest},
 	{AreaActor, "The actor token", "the actor token was not accepted", InvalidRequest, http.StatusBadRequest},
 	{AreaClient, "The client assertion", clientAuthText, InvalidClient, http.StatusUnauthorized},
+	{AreaGrant, "The assertion", "the assertion was not accepted", InvalidGrant, http.StatusBadRequest},
 }
 
 const clientAuthText = "client authentication failed"

@@ -74,11 +74,13 @@ func statuses() map[oauth.Code]string {
 	}
 }
 
-// TestTokenFaultsByPosition: RFC 8693, Section 2.2.2; RFC 7523, Section 3.2.
+// TestTokenFaultsByPosition: RFC 8693, Section 2.2.2; RFC 7523, Sections 3.1
+// and 3.2.
 func TestTokenFaultsByPosition(t *testing.T) {
 	t.Parallel()
 	for area, want := range map[string]oauth.Code{
 		oauth.AreaSubject: oauth.InvalidRequest, oauth.AreaActor: oauth.InvalidRequest, oauth.AreaClient: oauth.InvalidClient,
+		oauth.AreaGrant: oauth.InvalidGrant,
 	} {
 		for _, fault := range []string{"expired", "signature", "aud", "kid_unknown"} {
 			if got := oauth.TokenFault(area, fault).Definition().Code; got != want {

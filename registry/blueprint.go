@@ -16,7 +16,7 @@ func validateBlueprint(ps *problems, b *Blueprint) {
 	checkDepth(ps, "spec.maxDelegationDepth", b.MaxDelegationDepth, 0)
 	checkNotEmpty(ps, "spec.clientAuth", b.ClientAuth, "federated")
 	checkUnique(ps, "spec.clientAuth", b.ClientAuth)
-	checkNotEmpty(ps, "spec.grants", b.Grants, "both grants")
+	checkNotEmpty(ps, "spec.grants", b.Grants, "all grants")
 	checkUnique(ps, "spec.grants", b.Grants)
 	names := map[string]bool{}
 	for i := range b.Credentials {

@@ -140,7 +140,7 @@ func blueprintFields() []Field {
 		on("maxDelegationDepth", NumberType, "the longest chain of actors"),
 		off("rate", TextType, "requests per second"),
 		on("clientAuth", ListType, "how its agents may authenticate").values("federated", "private_key_jwt", "secret").later("tls"),
-		on("grants", ListType, "the grants its agents may use").values("client_credentials", "token_exchange"),
+		on("grants", ListType, "the grants its agents may use").values("client_credentials", "token_exchange", "jwt_bearer"),
 		on("credentials", ListType, "pattern bindings that make instances"),
 		on("credentials[].name", TextType, "a name within the blueprint"),
 		on("credentials[].issuer", TextType, "a trusted issuer of workload tokens"),

@@ -161,7 +161,7 @@ type Blueprint struct {
 	MaxDelegationDepth *int                `json:"maxDelegationDepth,omitempty"` // nil = tokens.max_delegation_depth
 	Rate               string              `json:"rate,omitempty"`
 	ClientAuth         []ClientAuth        `json:"clientAuth,omitempty"` // empty = federated
-	Grants             []string            `json:"grants,omitempty"`     // client_credentials, token_exchange; empty = both
+	Grants             []string            `json:"grants,omitempty"`     // client_credentials, token_exchange, jwt_bearer; empty = all
 	Credentials        []PatternCredential `json:"credentials,omitempty"`
 	Binding            string              `json:"binding,omitempty"`
 	Refresh            json.RawMessage     `json:"refresh,omitempty"`

@@ -56,7 +56,7 @@ func TestValidate(t *testing.T) {
 		{"depth too great", blueprint, `{"maxDelegationDepth":17}`, `spec.maxDelegationDepth: must be at most 16`, `{"maxDelegationDepth":16}`},
 		// Stored, an empty list is one that is left out, which means something wider.
 		{"grants empty", blueprint, `{"grants":[]}`,
-			`spec.grants: is an empty list; leave it out for both grants, or list something`, `{"grants":["token_exchange"]}`},
+			`spec.grants: is an empty list; leave it out for all grants, or list something`, `{"grants":["token_exchange"]}`},
 		{"methods empty", blueprint, `{"clientAuth":[]}`,
 			`spec.clientAuth: is an empty list; leave it out for federated, or list something`, `{"clientAuth":["private_key_jwt"]}`},
 		{"grants twice", blueprint, `{"grants":["token_exchange","token_exchange"]}`,

@@ -6,12 +6,12 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
-	"strings"
 	"time"
 
 	"github.com/ory/fosite"
 
 	"github.com/tokenry/tokenry/grants"
+	"github.com/tokenry/tokenry/oauth"
 )
 
 // newFosite composes fosite with one handler for all grants and nothing stock:
@@ -33,7 +33,7 @@ func fositeConfig(issuer string, e *grants.Endpoint) *fosite.Config {
 		AudienceMatchingStrategy:       fosite.ExactAudienceMatchingStrategy,
 		JWKSFetcherStrategy:            noFetcher{},
 		GlobalSecret:                   randomSecret(),
-		TokenURL:                       strings.TrimRight(issuer, "/") + "/token",
+		TokenURL:                       oauth.TokenEndpoint(issuer),
 		AccessTokenIssuer:              issuer,
 		IDTokenIssuer:                  issuer,
 		AccessTokenLifespan:            5 * time.Minute,

@@ -31,7 +31,7 @@ func (s *Server) metadataDocument() ([]byte, error) {
 	issuer := strings.TrimRight(s.Issuer, "/")
 	return json.Marshal(metadata{
 		Issuer:        s.Issuer,
-		TokenEndpoint: issuer + "/token",
+		TokenEndpoint: oauth.TokenEndpoint(s.Issuer),
 		JWKSURI:       issuer + "/.well-known/jwks.json",
 		GrantTypes:    s.Endpoint.GrantTypes(), // explicit: the default would claim authorization_code
 		AuthMethods:   []string{"private_key_jwt", "spiffe_jwt", "client_secret_basic", "client_secret_post"},

@@ -53,6 +53,8 @@ func (m *metrics) observe(d *grants.Decision, cause *oauth.Error, took time.Dura
 		grant = "client_credentials"
 	case oauth.TokenExchange:
 		grant = "token_exchange"
+	case oauth.JWTBearer:
+		grant = "jwt_bearer"
 	}
 	reason := ""
 	if cause != nil {

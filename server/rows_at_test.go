@@ -140,7 +140,7 @@ func TestRowsMD(t *testing.T) {
 		}},
 		{"MD-04", func(t *testing.T, as *authtest.Server) {
 			d := document(t, as, "/.well-known/oauth-authorization-server")
-			want := []any{string(oauth.ClientCredentials), string(oauth.TokenExchange)}
+			want := []any{string(oauth.ClientCredentials), string(oauth.JWTBearer), string(oauth.TokenExchange)}
 			if !slices.Equal(d["grant_types_supported"].([]any), want) {
 				t.Errorf("grant_types_supported %v", d["grant_types_supported"])
 			}

@@ -100,6 +100,7 @@ func tokenRequest(form url.Values, r *http.Request) *grants.Request {
 		ClientSecret:        form.Get("client_secret"),
 		ClientAssertion:     form.Get("client_assertion"),
 		ClientAssertionType: form.Get("client_assertion_type"),
+		Assertion:           form.Get("assertion"),
 		SubjectToken:        form.Get("subject_token"),
 		SubjectTokenType:    form.Get("subject_token_type"),
 		ActorToken:          form.Get("actor_token"),

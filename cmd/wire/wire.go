@@ -19,6 +19,7 @@ import (
 	"github.com/tokenry/tokenry/credential"
 	"github.com/tokenry/tokenry/grants"
 	"github.com/tokenry/tokenry/keys"
+	"github.com/tokenry/tokenry/oauth"
 	"github.com/tokenry/tokenry/outbound"
 	"github.com/tokenry/tokenry/policy"
 	"github.com/tokenry/tokenry/registry"
@@ -152,7 +153,7 @@ func (s *Server) openEndpoint() error {
 		return err
 	}
 	verifier, err := credential.New(credential.Config{
-		Issuer: s.cfg.Issuer, Model: s.Model, Outbound: s.outbound, Skew: s.cfg.Trust.ClockSkew, Now: s.cfg.Now,
+		Issuer: s.cfg.Issuer, TokenEndpoint: oauth.TokenEndpoint(s.cfg.Issuer), Model: s.Model, Outbound: s.outbound, Skew: s.cfg.Trust.ClockSkew, Now: s.cfg.Now,
 		Report: func(issuer registry.IssuerName, err error) {
 			s.cfg.Log.Warn("a trusted issuer", "issuer", issuer, "cause", err)
 		},
