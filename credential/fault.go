@@ -96,6 +96,8 @@ const (
 	FaultAudience        = "aud"
 	FaultAudienceMissing = "aud_missing"
 	FaultAudienceMany    = "aud_multiple"
+	FaultAuthorizedParty = "azp"           // a user's token issued to a client that is not listed
+	FaultTenant          = "issuer_tenant" // its tenant is not that of its issuer
 	FaultExpiryMissing   = "exp_missing"
 	FaultExpired         = "expired"
 	FaultNotYetValid     = "not_yet_valid"
@@ -123,7 +125,7 @@ const (
 func Faults() []string {
 	names := []string{
 		FaultIssuerUnknown, FaultIssuerMissing, FaultIssuerDisabled, FaultType, FaultSubject, FaultSPIFFEID,
-		FaultAudience, FaultAudienceMissing, FaultAudienceMany, FaultExpiryMissing, FaultExpired, FaultNotYetValid,
+		FaultAudience, FaultAudienceMissing, FaultAudienceMany, FaultAuthorizedParty, FaultTenant, FaultExpiryMissing, FaultExpired, FaultNotYetValid,
 		FaultIssuedMissing, FaultIssuedFuture, FaultLifetime, FaultClaimConflict, FaultScopeType, FaultActUntrusted,
 		FaultConfirmation, FaultNoBinding, FaultImmutable, FaultAmbiguous, FaultShadow, FaultInactive, FaultTooOld, FaultUnknown, FaultIssuerSubject,
 		FaultIDMissing, FaultIDMalformed,

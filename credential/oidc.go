@@ -28,6 +28,9 @@ func (e *exam) oidc(ctx context.Context, typ string) error {
 	if _, ok := e.claims["events"]; ok {
 		return e.fail(CheckType, FaultType, "events", "a token that is no event")
 	}
+	if err := e.purpose(); err != nil {
+		return err
+	}
 	e.pass(CheckType, e.token.Typ, "")
 	if e.identity.Tokens == registry.WorkloadTokens {
 		return e.workload(ctx)
@@ -97,23 +100,52 @@ func (e *exam) user(ctx context.Context) error {
 	if err := e.session(); err != nil {
 		return err
 	}
+	if err := e.nonce(); err != nil {
+		return err
+	}
 	e.pass(CheckClaims, e.identity.Subject, "")
 	return e.enforced()
 }
 
-// authorizedParty checks azp of an ID token: the client that it was issued to
-// must be one of ours, which matters when it names several audiences (OpenID
-// Connect Core 1.0, Section 3.1.3.7, rules 4 and 5).
+// authorizedParty checks the client that the token was issued to, `azp`, or
+// `client_id` of an access token (RFC 9068, Section 2.2) that has no azp.
+//
+// Of an ID token it must be one of ours, which matters when it names several
+// audiences (OpenID Connect Core 1.0, Section 3.1.3.7, rules 4 and 5). With a
+// list, of any token it must be there and on the list: the audience says whom
+// a token is for, and many clients can ask for one for us.
 func (e *exam) authorizedParty() error {
-	if !e.idToken {
-		return nil
-	}
 	azp, ok, err := e.claims.String("azp")
 	if err != nil {
 		return e.refused(CheckAudience, err)
 	}
-	if ok && !slices.Contains(e.accepted(), azp) {
+	if e.idToken && ok && !slices.Contains(e.accepted(), azp) {
 		return e.fail(CheckAudience, FaultAudience, "azp "+azp, list(e.accepted()))
+	}
+	allowed := e.issuer.Spec.AuthorizedParties
+	if len(allowed) == 0 {
+		return nil
+	}
+	if !ok {
+		if azp, _, err = e.claims.String("client_id"); err != nil {
+			return e.refused(CheckAudience, err)
+		}
+	}
+	if !slices.Contains(allowed, azp) {
+		return e.fail(CheckAudience, FaultAuthorizedParty, "azp "+azp, list(allowed))
+	}
+	return nil
+}
+
+// nonce checks that of an ID token for its type. Its value means nothing here:
+// it ties a token to the login of the client that asked for it (OpenID Connect
+// Core 1.0, Section 3.1.3.7, rule 11), and that was not us.
+func (e *exam) nonce() error {
+	if !e.idToken {
+		return nil
+	}
+	if _, _, err := e.claims.String("nonce"); err != nil {
+		return e.refused(CheckClaims, err)
 	}
 	return nil
 }

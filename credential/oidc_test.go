@@ -24,6 +24,10 @@ func userWorld(t *testing.T) (w *world, corp, web, ci *issuer) {
 	trust("web", web, func(s *registry.TrustedIssuer) {
 		s.TokenTypes, s.Audiences = []string{"id_token", "access_token"}, []string{"console"}
 	})
+	w.put(registry.KindTrustedIssuer, "listed", &registry.TrustedIssuer{
+		Type: registry.OIDC, Issuer: "https://listed.example", Keys: registry.KeySource{JWKS: encode(t, object{"keys": []object{corp.jwk(t, "sig")}})},
+		TokenTypes: []string{"jwt", "id_token", "access_token"}, Audiences: []string{ours, "console"}, AuthorizedParties: []string{"console", "portal"},
+	})
 	trust("ci", ci, func(s *registry.TrustedIssuer) {
 		s.Tokens, s.TokenTypes = registry.WorkloadTokens, []string{"jwt", "id_token"}
 	})

@@ -111,7 +111,7 @@ func issuerFields() []Field {
 			"ES256", "ES384", "ES512", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "EdDSA", "Ed25519"),
 		on("maxTokenAge", DurationType, "the longest life and age of a token"),
 		off("preset", TextType, "the platform whose rules it has"),
-		off("authorizedParties", ListType, "the clients whose users' tokens are accepted"),
+		on("authorizedParties", ListType, "the clients whose users' tokens are accepted"),
 	}
 }
 

@@ -52,6 +52,7 @@ func validateIssuer(ps *problems, t *TrustedIssuer) {
 	validateKeySource(ps, t)
 	validateAudiences(ps, t)
 	validateTokenReview(ps, t)
+	validateParties(ps, t)
 	checkNotEmpty(ps, "spec.algorithms", t.Algorithms, "ES256 and RS256")
 	checkUnique(ps, "spec.algorithms", t.Algorithms)
 	if t.Type == SPIFFE {
@@ -171,6 +172,25 @@ func validateAudiences(ps *problems, t *TrustedIssuer) {
 	// Connect Core 1.0, Section 2.
 	if slices.Contains(t.TokenTypes, "id_token") && len(t.Audiences) == 0 {
 		ps.add("spec.audiences", "is needed for ID tokens: list the client ids of the applications whose users you accept")
+	}
+}
+
+// validateParties checks the clients whose users' tokens are accepted. A
+// workload has no client: its subject says who it is.
+func validateParties(ps *problems, t *TrustedIssuer) {
+	const at = "spec.authorizedParties"
+	if t.AuthorizedParties != nil && t.SubjectTokens() != UserTokens {
+		ps.add(at, "is only for an issuer of user tokens; leave it out")
+		return
+	}
+	checkNotEmpty(ps, at, t.AuthorizedParties, "tokens of any client")
+	checkUnique(ps, at, t.AuthorizedParties)
+	for i, party := range t.AuthorizedParties {
+		here := fmt.Sprintf("%s[%d]", at, i)
+		if party == "" {
+			ps.add(here, "must be the exact client id")
+		}
+		checkText(ps, here, party, maxURL)
 	}
 }
 

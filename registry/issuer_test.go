@@ -42,6 +42,12 @@ func TestValidateIssuer(t *testing.T) {
 		{"iss with a fragment", k, `{"issuer":"https://idp.example#"}`, `spec.issuer: must not have a fragment`, `{"issuer":"https://idp.example"}`},
 		{"iss with a user", k, `{"issuer":"https://idp.example@evil.example"}`, `spec.issuer: must not have a user or a password`, `{"issuer":"https://evil.example"}`},
 
+		{"SEC-AC-29 parties empty", k, `{"authorizedParties":[]}`,
+			`spec.authorizedParties: is an empty list; leave it out for tokens of any client, or list something`, `{"authorizedParties":["web"]}`},
+		{"SEC-AC-29 parties twice", k, `{"authorizedParties":["web","web"]}`, `spec.authorizedParties[1]: is there twice; keep one`, `{"authorizedParties":["web","app"]}`},
+		{"SEC-AC-29 party without a name", k, `{"authorizedParties":[""]}`, `spec.authorizedParties[0]: must be the exact client id`, `{"authorizedParties":["*"]}`},
+		{"SEC-AC-29 parties of workloads", k, `{"tokens":"workload","authorizedParties":["web"]}`,
+			`spec.authorizedParties: is only for an issuer of user tokens; leave it out`, `{"tokens":"user","authorizedParties":["web"]}`},
 		{"SEC-AC-08 audiences empty", k, `{"audiences":[]}`,
 			`spec.audiences: is an empty list; leave it out for our own issuer, or list something`, `{"audiences":["web"]}`},
 		{"audience empty", k, `{"audiences":["web",""]}`, `spec.audiences[1]: must be the exact audience`, `{"audiences":["web","app"]}`},
