@@ -185,6 +185,19 @@ func TestNearest(t *testing.T) {
 	}
 }
 
+func TestMisspelt(t *testing.T) {
+	t.Parallel()
+	known := []string{"repository", "ref", "sub", "sha", "run_id"}
+	for word, want := range map[string]string{
+		"repositry": "repository", "respoitory": "repository", "repo": "", "repositories": "", "repository": "", "Repository": "repository",
+		"reff": "ref", "sup": "sub", "sua": "sub", "xyz": "", "run_ids": "run_id", "": "",
+	} {
+		if got := condition.Misspelt(word, known); got != want {
+			t.Errorf("Misspelt(%q) = %q, want %q", word, got, want)
+		}
+	}
+}
+
 func FuzzCompile(f *testing.F) {
 	f.Add(`"staff" in claims.groups`)
 	f.Add(`claims["a"].b.matches("x+")`)

@@ -62,6 +62,22 @@ func Nearest(word string, known []string) string {
 	return best
 }
 
+// Misspelt returns the one of known that is one or two letters from word (one,
+// when word is short) and not word itself, or "" when there is none or word is
+// known.
+func Misspelt(word string, known []string) string {
+	if slices.Contains(known, word) {
+		return ""
+	}
+	best, most := "", max(1, min(len(word)/3, 2))+1
+	for _, k := range known {
+		if d := distance(word, k); d < most {
+			best, most = k, d
+		}
+	}
+	return best
+}
+
 // distance is the number of letters to insert, delete, replace or swap with a
 // neighbour to get from a to b.
 func distance(a, b string) int {

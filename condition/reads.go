@@ -39,6 +39,10 @@ func reads(parsed *cel.Ast) (names []string, all bool) {
 
 func isClaims(e ast.Expr) bool { return e.Kind() == ast.IdentKind && e.AsIdent() == Variable }
 
+// Reads lists the claims that the condition looks at by name, sorted. any says
+// that it may look at others too.
+func (p *Program) Reads() (names []string, any bool) { return slices.Clone(p.reads), p.all }
+
 // Within says that the condition looks at no claims but those named. One that
 // does not must not be asked where only those are at hand: it would take a claim
 // that was left out for one that never was.

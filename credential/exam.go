@@ -98,10 +98,7 @@ func (e *exam) believe(issuer *registry.IssuerEntry, url string) error {
 // signature verifies the token with the keys of the issuer that it was routed
 // to, and with no others: RFC 7523, Section 3, rule 9.
 func (e *exam) signature(ctx context.Context) error {
-	algs := e.issuer.Spec.Algorithms
-	if len(algs) == 0 {
-		algs = defaultAlgorithms()
-	}
+	algs := e.issuer.Spec.SignedWith()
 	if !slices.Contains(algs, e.token.Alg) { // RFC 8725, Section 3.1
 		return e.fail(CheckSignature, string(jose.FaultAlgNotAllowed), e.token.Alg, list(algs))
 	}
@@ -148,13 +145,11 @@ func (e *exam) plain() map[string]any { return e.identity.Claims }
 
 // speaksOf is what the tokens of an issuer speak of.
 func speaksOf(spec *registry.TrustedIssuer) registry.Tokens {
-	if spec.Type == registry.OIDC && spec.Tokens != registry.WorkloadTokens {
-		return registry.UserTokens
+	if spec.Type == registry.OIDC {
+		return spec.SubjectTokens()
 	}
 	return registry.WorkloadTokens
 }
-
-func defaultAlgorithms() []string { return []string{"ES256", "RS256"} }
 
 // cut shortens s to 256 bytes, at a character's edge.
 func cut(s string) string {

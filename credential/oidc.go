@@ -2,6 +2,7 @@ package credential
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -31,11 +32,45 @@ func (e *exam) oidc(ctx context.Context, typ string) error {
 	if err := e.purpose(); err != nil {
 		return err
 	}
+	if err := e.tenant(); err != nil {
+		return err
+	}
 	e.pass(CheckType, e.token.Typ, "")
 	if e.identity.Tokens == registry.WorkloadTokens {
-		return e.workload(ctx)
+		return e.hinted(e.workload(ctx))
 	}
 	return e.user(ctx)
+}
+
+// tenant checks `tid` of a token of Microsoft Entra, whose tenants all have the
+// same keys: the one in `iss` and the one that the token is from must not
+// differ. Users' ID tokens can lack it; a workload's cannot.
+func (e *exam) tenant() error {
+	want := e.issuer.Spec.Tenant()
+	if want == "" {
+		return nil
+	}
+	tid, ok, err := e.claims.String("tid")
+	if err != nil {
+		return e.refused(CheckIssuer, err)
+	}
+	if tid != want && (ok || e.identity.Tokens == registry.WorkloadTokens) {
+		return e.fail(CheckIssuer, FaultTenant, "tid "+tid, want)
+	}
+	return nil
+}
+
+// hinted adds what is known of the platform to a subject without a binding.
+func (e *exam) hinted(err error) error {
+	var f *Fault
+	if !errors.As(err, &f) || f.Name != FaultNoBinding || len(f.Checks) == 0 {
+		return err
+	}
+	if hint := e.issuer.Spec.SubjectHint(e.identity.Subject); hint != "" {
+		f.Wanted = cut(f.Wanted + "; " + hint)
+		f.Checks[len(f.Checks)-1].Wanted = f.Wanted
+	}
+	return err
 }
 
 // tokenType checks the token type URI against the issuer's tokenTypes and the

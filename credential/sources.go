@@ -81,11 +81,12 @@ func (s *sources) sweep(rules *registry.Rules) {
 // openSet makes the key set of an issuer. It fetches nothing yet.
 func (c Config) openSet(issuer *registry.IssuerEntry) (*jwks.Set, error) {
 	spec := issuer.Spec
+	keys := spec.KeySource()
 	from := jwks.Source{
-		URL: spec.Keys.JWKSURL, BundleURL: spec.Keys.BundleURL, File: spec.Keys.JWKSFile,
-		BundleFile: spec.Keys.BundleFile, Inline: spec.Keys.JWKS, CAFile: spec.CAFile,
+		URL: keys.JWKSURL, BundleURL: keys.BundleURL, File: keys.JWKSFile,
+		BundleFile: keys.BundleFile, Inline: keys.JWKS, CAFile: spec.CAFile,
 	}
-	if spec.Keys.Discovery {
+	if keys.Discovery {
 		from.Discovery = spec.Issuer
 	}
 	config := jwks.Config{Source: from, Client: c.Outbound, Now: c.Now}

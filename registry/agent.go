@@ -68,12 +68,16 @@ func validateCredential(ps *problems, at string, c *Credential) {
 	}
 }
 
-// checkCondition compiles a condition; empty means that there is none.
-func checkCondition(ps *problems, at, source string) {
+// checkCondition compiles a condition; empty means that there is none. It
+// returns nil when there is none, or none that compiles.
+func checkCondition(ps *problems, at, source string) *condition.Program {
 	if source == "" {
-		return
+		return nil
 	}
-	if _, err := condition.Compile(source); err != nil {
+	program, err := condition.Compile(source)
+	if err != nil {
 		ps.add(at, "does not compile: %v", err)
+		return nil
 	}
+	return program
 }

@@ -67,6 +67,7 @@ func (w *world) checkCredential(ps *problems, at string, of owner, c *Credential
 		ps.add(at+".issuer", "trusted issuer %q speaks of users; a credential needs one with tokens: workload", c.Issuer)
 		return
 	}
+	w.checkPlatform(ps, at, issuer, c)
 	n := len(*ps)
 	switch {
 	case c.Subject.Exact != "":

@@ -110,7 +110,7 @@ func issuerFields() []Field {
 		on("algorithms", ListType, "the signature algorithms accepted").values(
 			"ES256", "ES384", "ES512", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "EdDSA", "Ed25519"),
 		on("maxTokenAge", DurationType, "the longest life and age of a token"),
-		off("preset", TextType, "the platform whose rules it has"),
+		on("preset", TextType, "the platform whose rules it has").values(presetNames()...),
 		on("authorizedParties", ListType, "the clients whose users' tokens are accepted"),
 	}
 }

@@ -21,7 +21,7 @@ func (t *TrustedIssuer) SubjectTokens() Tokens {
 	switch {
 	case t.Tokens != "":
 		return t.Tokens
-	case t.Type == OIDC:
+	case t.Type == OIDC && t.Preset == "":
 		return UserTokens
 	}
 	return WorkloadTokens
@@ -30,7 +30,14 @@ func (t *TrustedIssuer) SubjectTokens() Tokens {
 // KeysURL returns the URL that the issuer's keys are fetched from, or found
 // through, and where its spec says so; both empty when they are not fetched.
 func (t *TrustedIssuer) KeysURL() (path, url string) {
-	switch k := t.Keys; {
+	if len(t.Keys.sources()) == 0 && t.Preset != "" {
+		path = "spec.preset"
+	}
+	switch k := t.KeySource(); {
+	case path != "" && k.Discovery:
+		return path, t.Issuer
+	case path != "":
+		return path, k.JWKSURL
 	case k.BundleURL != "":
 		return "spec.keys.bundleUrl", k.BundleURL
 	case k.JWKSURL != "":
@@ -49,6 +56,7 @@ func validateIssuer(ps *problems, t *TrustedIssuer) {
 		ps.add("spec.tokens", "must be workload: an issuer of type %s does not speak of users", t.Type)
 	}
 	validateIssuerIdentity(ps, t)
+	validatePlatform(ps, t)
 	validateKeySource(ps, t)
 	validateAudiences(ps, t)
 	validateTokenReview(ps, t)
@@ -98,18 +106,9 @@ func validateIssuerIdentity(ps *problems, t *TrustedIssuer) {
 // it fits the type.
 func validateKeySource(ps *problems, t *TrustedIssuer) {
 	k := t.Keys
-	set := map[string]bool{
-		"bundleUrl": k.BundleURL != "", "bundleFile": k.BundleFile != "", "workloadApi": k.WorkloadAPI != "",
-		"jwksUrl": k.JWKSURL != "", "discovery": k.Discovery, "jwks": k.JWKS != nil, "jwksFile": k.JWKSFile != "",
-	}
-	var sources []string
-	for _, name := range []string{"bundleUrl", "bundleFile", "jwksUrl", "discovery", "jwks", "jwksFile", "workloadApi"} {
-		if set[name] {
-			sources = append(sources, name)
-		}
-	}
+	sources := k.sources()
 	switch {
-	case len(sources) == 0:
+	case len(sources) == 0 && t.Preset == "":
 		ps.add("spec.keys", "says nowhere to take keys from; set one of bundleUrl, bundleFile (spiffe), discovery, jwksUrl, jwks, jwksFile")
 	case len(sources) > 1:
 		ps.add("spec.keys", "has %s; keep one of them", strings.Join(sources, " and "))
@@ -139,9 +138,24 @@ func validateKeySource(ps *problems, t *TrustedIssuer) {
 	checkPath(ps, "spec.keys.jwksFile", k.JWKSFile)
 	checkPath(ps, "spec.caFile", t.CAFile)
 	reviews := t.TokenReview != nil && t.TokenReview.CAFile == ""
-	if t.CAFile != "" && k.BundleURL == "" && k.JWKSURL == "" && !k.Discovery && !reviews {
+	if from := t.KeySource(); t.CAFile != "" && from.BundleURL == "" && from.JWKSURL == "" && !from.Discovery && !reviews {
 		ps.add("spec.caFile", "has no effect: these keys are not fetched; leave it out")
 	}
+}
+
+// sources names the places that keys are to come from.
+func (k KeySource) sources() []string {
+	set := map[string]bool{
+		"bundleUrl": k.BundleURL != "", "bundleFile": k.BundleFile != "", "workloadApi": k.WorkloadAPI != "",
+		"jwksUrl": k.JWKSURL != "", "discovery": k.Discovery, "jwks": k.JWKS != nil, "jwksFile": k.JWKSFile != "",
+	}
+	var sources []string
+	for _, name := range []string{"bundleUrl", "bundleFile", "jwksUrl", "discovery", "jwks", "jwksFile", "workloadApi"} {
+		if set[name] {
+			sources = append(sources, name)
+		}
+	}
+	return sources
 }
 
 // checkPath checks the path of a file that the server will read.

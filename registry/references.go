@@ -18,7 +18,8 @@ type world struct {
 	identifiers map[string]string // identifier of a resource -> name
 	scopes      map[string]scopeOwner
 	claims      map[IssuerName]*claims
-	order       int // of claims
+	order       int                 // of claims
+	conditions  map[string][]string // source -> claims that it reads
 }
 
 type scopeOwner struct {
@@ -39,7 +40,7 @@ func ValidateAll(after []*Object, ours string) []ObjectProblem {
 		issuers: map[IssuerName]*TrustedIssuer{}, resources: map[ResourceName]*Resource{},
 		blueprints: map[BlueprintName]*Blueprint{}, agents: map[AgentName]*Agent{},
 		issuerKeys: map[string]string{}, identifiers: map[string]string{},
-		scopes: map[string]scopeOwner{}, claims: map[IssuerName]*claims{},
+		scopes: map[string]scopeOwner{}, claims: map[IssuerName]*claims{}, conditions: map[string][]string{},
 	}
 	var all []ObjectProblem
 	report := func(i int, ps problems) {

@@ -12,6 +12,8 @@ func (w *world) checkRule(ps *problems, r *DelegationRule) {
 			ps.add("spec.subjects.issuer", "there is no such trusted issuer%s", suggest(string(s.Issuer), w.issuers))
 		case issuer.SubjectTokens() != UserTokens:
 			ps.add("spec.subjects.issuer", "trusted issuer %q speaks of workloads; name their agents instead", s.Issuer)
+		case issuer.open() && s.Condition == "":
+			ps.add("spec.subjects.condition", "is needed: everybody may have an account at trusted issuer %q; say whose users you mean, for example claims.hd == \"example.com\"", s.Issuer)
 		}
 	}
 	w.checkParties(ps, "spec.subjects", s.Agents, s.Blueprints)

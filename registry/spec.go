@@ -48,17 +48,17 @@ type Duration time.Duration
 // TrustedIssuer says whose credentials are accepted (kind TrustedIssuer).
 type TrustedIssuer struct {
 	Type          IssuerType   `json:"type"`
-	Tokens        Tokens       `json:"tokens,omitempty"`      // empty = workload for spiffe and kubernetes, user for oidc
+	Tokens        Tokens       `json:"tokens,omitempty"`      // empty = workload for spiffe, kubernetes and presets, else user
 	TrustDomain   string       `json:"trustDomain,omitempty"` // spiffe
 	Issuer        string       `json:"issuer,omitempty"`      // oidc, kubernetes: the exact `iss`
-	Keys          KeySource    `json:"keys"`
-	CAFile        string       `json:"caFile,omitempty"`     // PEM; TLS trust for fetching the keys
-	Audiences     []string     `json:"audiences,omitempty"`  // what `aud` must hold; empty = our own issuer
-	TokenTypes    []string     `json:"tokenTypes,omitempty"` // id_token, access_token, jwt; empty = jwt
+	Keys          KeySource    `json:"keys,omitzero"`         // see KeySource; nothing = the preset's
+	CAFile        string       `json:"caFile,omitempty"`      // PEM; TLS trust for fetching the keys
+	Audiences     []string     `json:"audiences,omitempty"`   // what `aud` must hold; empty = our own issuer
+	TokenTypes    []string     `json:"tokenTypes,omitempty"`  // id_token, access_token, jwt; empty = jwt
 	AssertsActors bool         `json:"assertsActors,omitempty"`
 	TokenReview   *TokenReview `json:"tokenReview,omitempty"` // kubernetes; nil = tokens are checked offline alone
 	Mode          Mode         `json:"mode,omitempty"`        // empty = enforce
-	Algorithms    []string     `json:"algorithms,omitempty"`  // empty = ES256, RS256
+	Algorithms    []string     `json:"algorithms,omitempty"`  // empty = the preset's, else ES256, RS256
 	MaxTokenAge   Duration     `json:"maxTokenAge,omitempty"` // longest exp-iat and age accepted; empty = 1h
 
 	// Preset names a platform whose rules are known (a CI system, a cloud): which
