@@ -28,7 +28,7 @@ type Decision struct {
 // DecisionOutcome is how a decision ended.
 type DecisionOutcome string
 
-// Outcomes of decisions. Undelivered: decided and recorded, then not signed.
+// Outcomes of decisions. Undelivered: decided and recorded, then not signed, or too late.
 const (
 	Issued      DecisionOutcome = "issued"
 	Refused     DecisionOutcome = "refused"

@@ -20,7 +20,7 @@ type Kind string
 const (
 	TokenIssued      Kind = "token.issued"      // the decision was "allowed" and is durable
 	TokenRefused     Kind = "token.refused"     // the decision was "refused", or its keys were replayed
-	TokenUndelivered Kind = "token.undelivered" // closes an issued event whose token could not be signed
+	TokenUndelivered Kind = "token.undelivered" // closes an issued event whose token did not leave: not signed, or recorded too late
 	RefusalsSummed   Kind = "token.refusals"    // pre-authentication refusals beyond the flood limit, per second and reason
 	AdminChanged     Kind = "admin.changed"     // a registry write, committed with its row
 	KeyChanged       Kind = "key.changed"       // a signing key was made or retired

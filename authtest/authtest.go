@@ -55,8 +55,8 @@ type Options struct {
 	Database string               // URL; empty = a fresh database of the test's own
 	Config   func(*config.Config) // last word on the configuration
 	Empty    bool                 // do not apply the standard resources
-	Clock    *Clock               // shared by replicas; nil = one of its own
-	Like     *Server              // a second replica: same database, issuers, KEK and clock
+	Clock    *Clock               // nil = one of its own, or that of Like
+	Like     *Server              // a second replica: same issuer, issuers it trusts and KEK; its Database is named too
 	Log      io.Writer            // nil = discarded
 	KEK      []byte
 }
@@ -72,7 +72,10 @@ func StartWith(t testing.TB, o Options) *Server {
 		s.Clock = &Clock{}
 	}
 	if o.Like != nil {
-		s.Clock, s.IDP, s.Cluster, s.SPIRE, s.KeyAgent = o.Like.Clock, o.Like.IDP, o.Like.Cluster, o.Like.SPIRE, o.Like.KeyAgent
+		if o.Clock == nil {
+			s.Clock = o.Like.Clock
+		}
+		s.IDP, s.Cluster, s.SPIRE, s.KeyAgent = o.Like.IDP, o.Like.Cluster, o.Like.SPIRE, o.Like.KeyAgent
 	} else {
 		s.IDP, s.Cluster, s.SPIRE, s.KeyAgent = NewParty(t, false), NewParty(t, false), NewParty(t, true), NewParty(t, false)
 	}

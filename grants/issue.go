@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/tokenry/tokenry/audit"
+	"github.com/tokenry/tokenry/credential"
 	"github.com/tokenry/tokenry/keys"
 	"github.com/tokenry/tokenry/oauth"
 	"github.com/tokenry/tokenry/token"
@@ -50,17 +51,9 @@ func (e *Endpoint) Issue(ctx context.Context, d *Decision) (*Issued, *oauth.Erro
 		return nil, d.refuse(oauth.Refuse(oauth.ReasonLedgerUnavailable, waited), "record", "not confirmed", "a durable event")
 	}
 	d.recorded = true
-	if !e.Now().Before(claims.Expires) { // the commit took longer than the token lives
-		e.undelivered(d, claims)
-		return nil, oauth.Refuse(oauth.ReasonLedgerUnavailable, errors.New("the commit took longer than the token lives"))
-	}
-	if signErr != nil {
-		e.undelivered(d, claims)
-		reason := oauth.ReasonInternal
-		if errors.Is(signErr, keys.ErrNoKey) {
-			reason = oauth.ReasonNoSigningKey
-		}
-		return nil, oauth.Refuse(reason, signErr)
+	if err := e.late(d, claims, signErr); err != nil {
+		e.undelivered(d, claims, err.Reason)
+		return nil, err
 	}
 	e.used(d)
 	issued := &Issued{AccessToken: compact, ExpiresIn: claims.Expires.Sub(claims.IssuedAt), Scope: claims.Scope}
@@ -68,6 +61,25 @@ func (e *Endpoint) Issue(ctx context.Context, d *Decision) (*Issued, *oauth.Erro
 		issued.IssuedTokenType = oauth.AccessTokenType
 	}
 	return issued, nil
+}
+
+// late finds what came to light while the commit ran: a token that was recorded
+// and may not leave.
+func (e *Endpoint) late(d *Decision, c *token.Claims, signErr error) *oauth.Error {
+	now, subject := e.Now(), d.input.Subject.Expires
+	switch {
+	case !subject.IsZero() && !now.Before(subject):
+		// It was good when it was verified. To come again with it would be of no
+		// use, which 503 would advise.
+		return d.refuse(oauth.Refuse(oauth.TokenFault(oauth.AreaSubject, credential.FaultExpired), nil), "record", "committed after exp of the subject token", "a commit before")
+	case !now.Before(c.Expires):
+		return d.refuse(oauth.Refuse(oauth.ReasonLedgerUnavailable, errors.New("the commit took longer than the token lives")), "record", "committed too late", "a commit within the life of the token")
+	case errors.Is(signErr, keys.ErrNoKey):
+		return oauth.Refuse(oauth.ReasonNoSigningKey, signErr)
+	case signErr != nil:
+		return oauth.Refuse(oauth.ReasonInternal, signErr)
+	}
+	return nil
 }
 
 func (e *Endpoint) sign(c *token.Claims) (string, error) {

@@ -151,10 +151,12 @@ func (e *Endpoint) Close(ctx context.Context, d *Decision, cause *oauth.Error) *
 	return cause
 }
 
-// undelivered closes an issued event whose token could not be signed.
-func (e *Endpoint) undelivered(d *Decision, c *token.Claims) {
+// undelivered closes an issued event whose token could not be signed, or was
+// recorded too late.
+func (e *Endpoint) undelivered(d *Decision, c *token.Claims, why oauth.Reason) {
 	ev := d.event(audit.TokenUndelivered)
 	ev.ID, ev.Replay, ev.JTI, ev.Subject = audit.NewID("evt", d.Time), nil, c.JTI, c.Subject
+	ev.Reason = string(why)
 	ev.Detail, _ = json.Marshal(map[string]string{"decision": d.ID}) // a string: cannot fail
 	if r, err := e.Ledger.Append(ev); err == nil {
 		_ = r.Wait(context.Background()) // as long as the ledger itself waits; the answer is a failure in any case

@@ -193,6 +193,12 @@ func (s *Server) ready() error {
 	return s.ring.Ready()
 }
 
+// ReplayMargin is how long a spent single-use key is kept beyond the time at which
+// its assertion has expired everywhere. The database's clock decides that; a
+// replica whose own clock is set back by some minutes takes an old assertion for
+// a young one, and must still find it spent.
+const ReplayMargin = 15 * time.Minute
+
 // purge forgets what nobody needs: spent single-use keys once their assertions
 // have expired, and events past their retention.
 func (s *Server) purge(ctx context.Context) {
@@ -204,7 +210,7 @@ func (s *Server) purge(ctx context.Context) {
 			return
 		case <-tick.C:
 		}
-		if _, err := s.DB.PurgeReplay(ctx, time.Minute); err != nil {
+		if _, err := s.DB.PurgeReplay(ctx, ReplayMargin); err != nil {
 			s.report("forgetting single-use keys")(err)
 		}
 		if _, err := s.DB.PurgeEvents(ctx, s.cfg.Audit.Retention); err != nil {
