@@ -13,7 +13,8 @@ func (a *app) agentCommand() *cobra.Command {
 	cmd.AddCommand(
 		a.stateCommand("disable", "Stop an agent: no token, anywhere, within 5 seconds",
 			"disable keeps an agent from getting tokens, on every replica. It stays disabled until it is enabled;\n"+
-				"apply does not change that.", registry.Disabled),
+				"apply does not change that. An instance (BLUEPRINT/SUFFIX) stays disabled even when it is deleted and its\n"+
+				"workload comes back, and is not forgotten for being idle.", registry.Disabled),
 		a.stateCommand("enable", "Let a disabled agent go on",
 			"enable undoes disable. The agent gets tokens again as its blueprint and the rules allow.", registry.Active),
 		a.secretCommand(),
@@ -24,7 +25,7 @@ func (a *app) agentCommand() *cobra.Command {
 func (a *app) stateCommand(verb, short, long string, to registry.State) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: verb + " NAME", Short: short, Long: long,
-		Example: "  tokenry agent " + verb + ` research-agent --reason "incident 4711"`,
+		Example: "  tokenry agent " + verb + ` research-agent --reason "incident 4711"` + "\n  tokenry agent " + verb + " researcher/r7",
 		Args:    arguments(1, 1), ValidArgsFunction: a.completeAgent,
 	}
 	reason := cmd.Flags().String("reason", "", "why, for the audit trail")
@@ -48,7 +49,7 @@ func (a *app) secretCommand() *cobra.Command {
 		Use:   "secret NAME",
 		Short: "Give an agent a new client secret; the old one stops working",
 		Long: "secret prints a new client secret, once: the server keeps only its hash.\n" +
-			"The agent's blueprint must list `secret` in its clientAuth.",
+			"The agent's blueprint must list `secret` in its clientAuth. An instance has none.",
 		Example: "  (umask 077; tokenry agent secret legacy-agent > secret)",
 		Args:    arguments(1, 1), ValidArgsFunction: a.completeAgent,
 	}

@@ -27,7 +27,7 @@ func (a *app) applyCommand() *cobra.Command {
 	var paths []string
 	cmd.Flags().StringArrayVarP(&paths, "filename", "f", nil, "file, directory of *.yaml, or - for stdin; may be repeated")
 	dryRun := cmd.Flags().Bool("dry-run", false, "check on the server, change nothing")
-	prune := cmd.Flags().Bool("prune", false, "delete every object of the server, of any kind, that is not in the files; see --dry-run first")
+	prune := cmd.Flags().Bool("prune", false, "delete every object of the server, of any kind but instances, that is not in the files; see --dry-run first")
 	complete(cmd, "filename", files)
 	f := outputFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {

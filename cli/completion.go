@@ -4,6 +4,7 @@ import (
 	"context"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -55,34 +56,39 @@ func words(list ...string) cobra.CompletionFunc {
 }
 
 // completeObject completes KIND, then the names that the server has now.
-func (a *app) completeObject(cmd *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
+func (a *app) completeObject(cmd *cobra.Command, args []string, typed string) ([]cobra.Completion, cobra.ShellCompDirective) {
 	switch len(args) {
 	case 0:
 		return kindWords(), cobra.ShellCompDirectiveNoFileComp
 	case 1:
 		if n, err := kind(args[0]); err == nil {
-			return a.names(cmd.Context(), n.kind), cobra.ShellCompDirectiveNoFileComp
+			return a.names(cmd.Context(), n.kind, typed), cobra.ShellCompDirectiveNoFileComp
 		}
 	}
 	return nil, cobra.ShellCompDirectiveNoFileComp
 }
 
 // completeAgent completes the first argument.
-func (a *app) completeAgent(cmd *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
+func (a *app) completeAgent(cmd *cobra.Command, args []string, typed string) ([]cobra.Completion, cobra.ShellCompDirective) {
 	if len(args) > 0 {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
-	return a.names(cmd.Context(), registry.KindAgent), cobra.ShellCompDirectiveNoFileComp
+	return a.names(cmd.Context(), registry.KindAgent, typed), cobra.ShellCompDirectiveNoFileComp
 }
 
 // agentFlag completes the value of a flag that names an agent.
-func (a *app) agentFlag(cmd *cobra.Command, _ []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
-	return a.names(cmd.Context(), registry.KindAgent), cobra.ShellCompDirectiveNoFileComp
+func (a *app) agentFlag(cmd *cobra.Command, _ []string, typed string) ([]cobra.Completion, cobra.ShellCompDirective) {
+	return a.names(cmd.Context(), registry.KindAgent, typed), cobra.ShellCompDirectiveNoFileComp
 }
 
 // resourceFlag completes the value of a flag that names a resource.
 func (a *app) resourceFlag(cmd *cobra.Command, _ []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
-	return a.names(cmd.Context(), registry.KindResource), cobra.ShellCompDirectiveNoFileComp
+	return a.names(cmd.Context(), registry.KindResource, ""), cobra.ShellCompDirectiveNoFileComp
+}
+
+// blueprintFlag completes the value of a flag that names a blueprint.
+func (a *app) blueprintFlag(cmd *cobra.Command, _ []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
+	return a.names(cmd.Context(), registry.KindBlueprint, ""), cobra.ShellCompDirectiveNoFileComp
 }
 
 func (a *app) completeContext(*cobra.Command, []string, string) ([]cobra.Completion, cobra.ShellCompDirective) {
@@ -112,16 +118,31 @@ func (a *app) completeDecision(cmd *cobra.Command, args []string, _ string) ([]c
 	return list, cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveKeepOrder
 }
 
-func (a *app) names(ctx context.Context, k registry.Kind) []cobra.Completion {
+// names are the first names of a kind. Of agents they are those that somebody
+// registered, which may stand behind thousands of instances, and then as many
+// instances, of one blueprint once its name has been typed with the slash.
+func (a *app) names(ctx context.Context, k registry.Kind, typed string) []cobra.Completion {
 	var names []cobra.Completion
-	a.ask(ctx, func(ctx context.Context, c *api.Client) {
-		list, err := c.Objects(ctx, k, api.Page{Limit: 200})
+	add := func(list api.ObjectList, err error) {
 		if err != nil {
 			return
 		}
 		for _, o := range list.Items {
 			names = append(names, printable(o.Metadata.Name))
 		}
+	}
+	a.ask(ctx, func(ctx context.Context, c *api.Client) {
+		page := api.Page{Limit: 200}
+		if k != registry.KindAgent {
+			add(c.Objects(ctx, k, page))
+			return
+		}
+		blueprint, _, instance := strings.Cut(typed, "/")
+		if !instance {
+			blueprint = ""
+			add(c.Agents(ctx, api.AgentFilter{Instances: api.ExcludeInstances}, page))
+		}
+		add(c.Agents(ctx, api.AgentFilter{Blueprint: blueprint, Instances: api.OnlyInstances}, page))
 	})
 	return names
 }

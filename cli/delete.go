@@ -14,8 +14,10 @@ func (a *app) deleteCommand() *cobra.Command {
 		Use:   "delete KIND NAME",
 		Short: "Delete an object that nothing refers to any more",
 		Long: "delete never takes other objects along: as long as something refers to it, it is refused, and what refers to it\n" +
-			"is named. Tokens that were issued live until they expire.",
-		Example: "  tokenry delete agent summary-agent\n  tokenry delete rule/staff-to-research --dry-run",
+			"is named. Tokens that were issued live until they expire.\n" +
+			"An instance (BLUEPRINT/SUFFIX) comes back as it was when its workload asks for a token again; to keep it out,\n" +
+			"disable it.",
+		Example: "  tokenry delete agent summary-agent\n  tokenry delete agent researcher/r7\n  tokenry delete rule/staff-to-research --dry-run",
 		Args:    arguments(1, 2), ValidArgsFunction: a.completeObject,
 	}
 	dryRun := cmd.Flags().Bool("dry-run", false, "check on the server, change nothing")

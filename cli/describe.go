@@ -18,7 +18,7 @@ func (a *app) describeCommand() *cobra.Command {
 		Short: "Show one object in full",
 		Long: "describe shows what the server knows of an object, and its spec as apply takes it.\n" +
 			"What -o yaml prints is a manifest, which apply takes.",
-		Example: "  tokenry describe agent research-agent\n  tokenry describe rule/staff-to-research",
+		Example: "  tokenry describe agent research-agent\n  tokenry describe agent researcher/r7\n  tokenry describe rule/staff-to-research",
 		Args:    arguments(1, 2), ValidArgsFunction: a.completeObject,
 	}
 	f := outputFlag(cmd)
@@ -43,6 +43,9 @@ func (a *app) describeCommand() *cobra.Command {
 	return cmd
 }
 
+// layout is how a time is shown to people.
+const layout = "2006-01-02 15:04:05 MST"
+
 func describe(w io.Writer, o api.Object) error {
 	lines := [][]string{{"Kind:", string(o.Kind)}, {"Name:", o.Metadata.Name}}
 	if len(o.Metadata.Labels) > 0 {
@@ -53,11 +56,14 @@ func describe(w io.Writer, o api.Object) error {
 		lines = append(lines, []string{"Labels:", strings.Join(labels, ", ")})
 	}
 	if s := o.Status; s != nil {
-		const layout = "2006-01-02 15:04:05 MST"
 		lines = append(lines, []string{"Id:", s.ID}, []string{"State:", string(s.State)}, []string{"Version:", fmt.Sprint(s.Version)},
 			[]string{"Created:", s.Created.UTC().Format(layout)}, []string{"Updated:", s.Updated.UTC().Format(layout)})
 		if s.Secret {
 			lines = append(lines, []string{"Secret:", "set"})
+		}
+		if i := s.Instance; i != nil {
+			lines = append(lines, []string{"Instance:", "made on first use by credential " + i.Credential + " of its blueprint"},
+				[]string{"Issuer:", i.Issuer}, []string{"Subject:", i.Subject}, []string{"Last used:", i.LastUsed.UTC().Format(layout)})
 		}
 	}
 	var b strings.Builder

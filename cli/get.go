@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -18,23 +19,37 @@ func (a *app) getCommand() *cobra.Command {
 		Use:   "get KIND [NAME]",
 		Short: "List objects, or show one",
 		Long: "Kinds: " + strings.Join(kindWords(), ", ") + ". The singular and the kinds of manifests (TrustedIssuer) do as well,\n" +
-			"and so does KIND/NAME. What -o yaml prints is a manifest, which apply takes.",
-		Example: "  tokenry get agents\n  tokenry get agent research-agent -o yaml\n  tokenry get rules -o name\n" +
+			"and so does KIND/NAME. What -o yaml prints is a manifest, which apply takes; of agents it therefore leaves out\n" +
+			"instances, which blueprints make on first use and apply refuses, unless --instances asks for them.",
+		Example: "  tokenry get agents\n  tokenry get agents --blueprint researcher --instances only\n  tokenry get agent research-agent -o yaml\n  tokenry get rules -o name\n" +
 			"  tokenry get agents -o yaml > agents.yaml",
 		Args: arguments(1, 2), ValidArgsFunction: a.completeObject,
 	}
+	var filter api.AgentFilter
+	cmd.Flags().StringVar(&filter.Blueprint, "blueprint", "", "of agents: those of this blueprint")
+	instances := instancesFlag(cmd)
+	complete(cmd, "blueprint", a.blueprintFlag)
 	f := outputFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		n, name, err := kindArg(args)
 		if err != nil {
 			return err
 		}
+		if (n.kind != registry.KindAgent || name != "") && (cmd.Flags().Changed("blueprint") || *instances != "") {
+			return usage("--blueprint and --instances go with a list: tokenry get agents")
+		}
+		if cmd.Flags().Changed("blueprint") && filter.Blueprint == "" {
+			return usage("of which blueprint? its name is empty") // as an empty variable in a script
+		}
+		if filter.Instances = *instances; filter.Instances == "" && *f == yamlFormat {
+			filter.Instances = api.ExcludeInstances
+		}
 		c, err := a.client()
 		if err != nil {
 			return err
 		}
 		if name == "" {
-			list, err := c.AllObjects(cmd.Context(), n.kind)
+			list, err := all(cmd.Context(), c, n.kind, filter)
 			if err != nil {
 				return a.failure(err)
 			}
@@ -47,6 +62,14 @@ func (a *app) getCommand() *cobra.Command {
 		return a.print(*f, objectsView(n, []api.Object{o}, o))
 	}
 	return cmd
+}
+
+// all reads every object of a kind; f is for agents.
+func all(ctx context.Context, c *api.Client, k registry.Kind, f api.AgentFilter) ([]api.Object, error) {
+	if k == registry.KindAgent {
+		return c.AllAgents(ctx, f)
+	}
+	return c.AllObjects(ctx, k)
 }
 
 func orEmpty(list []api.Object) []api.Object {
@@ -62,7 +85,7 @@ func (a *app) missing(ctx context.Context, err error, n noun, name string) error
 	if e := asError(err); e.Code != ExitNotFound {
 		return err
 	}
-	hint := registry.DidYouMean(name, a.names(ctx, n.kind))
+	hint := registry.DidYouMean(name, a.names(ctx, n.kind, name))
 	return &Error{Code: ExitNotFound, Err: fmt.Errorf("no %s %q%s; see: tokenry get %s", n.one, name, hint, n.words[0])}
 }
 
@@ -78,12 +101,20 @@ func objectsView(n noun, list []api.Object, value any) view {
 			return
 		}
 		lines := [][]string{append([]string{"NAME", "STATE", "VERSION"}, columns(n.kind)...)}
+		used := slices.ContainsFunc(list, func(o api.Object) bool { return instanceOf(o) != nil })
+		if used {
+			lines[0] = append(lines[0], "LAST USED")
+		}
 		for _, o := range list {
 			var s api.Status
 			if o.Status != nil {
 				s = *o.Status
 			}
-			lines = append(lines, append([]string{o.Metadata.Name, string(s.State), fmt.Sprint(s.Version)}, cells(o)...))
+			line := append([]string{o.Metadata.Name, string(s.State), fmt.Sprint(s.Version)}, cells(o)...)
+			if used {
+				line = append(line, lastUsed(o))
+			}
+			lines = append(lines, line)
 		}
 		rows(w, lines)
 	}
@@ -112,7 +143,11 @@ func cells(o api.Object) []string {
 	switch o.Kind {
 	case registry.KindAgent:
 		s := lenient[registry.Agent](o.Spec)
-		return []string{string(s.Blueprint), s.Owner, fmt.Sprint(len(s.Credentials))}
+		credentials := fmt.Sprint(len(s.Credentials))
+		if i := instanceOf(o); i != nil { // it has the one of its blueprint that made it
+			credentials = i.Credential
+		}
+		return []string{string(s.Blueprint), orDash(s.Owner), credentials}
 	case registry.KindBlueprint:
 		s := lenient[registry.Blueprint](o.Spec)
 		return []string{accessText(s.Resources), durationText(s.MaxTTL)}
