@@ -199,8 +199,12 @@ func (s *Server) ready() error {
 // a young one, and must still find it spent.
 const ReplayMargin = 15 * time.Minute
 
+// collectChunk is how many instances are forgotten in one transaction: it holds
+// up every other write to the registry.
+const collectChunk = 500
+
 // purge forgets what nobody needs: spent single-use keys once their assertions
-// have expired, and events past their retention.
+// have expired, events past their retention, and instances that are idle.
 func (s *Server) purge(ctx context.Context) {
 	tick := time.NewTicker(10 * time.Minute)
 	defer tick.Stop()
@@ -215,6 +219,19 @@ func (s *Server) purge(ctx context.Context) {
 		}
 		if _, err := s.DB.PurgeEvents(ctx, s.cfg.Audit.Retention); err != nil {
 			s.report("forgetting old events")(err)
+		}
+		if err := s.collect(ctx); err != nil {
+			s.report("forgetting idle instances")(err)
+		}
+	}
+}
+
+// collect forgets all instances that are idle.
+func (s *Server) collect(ctx context.Context) error {
+	for {
+		n, err := s.DB.CollectInstances(ctx, s.cfg.Now(), collectChunk)
+		if err != nil || n < collectChunk {
+			return err
 		}
 	}
 }
