@@ -1,9 +1,15 @@
 package credential
 
 import (
+	"context"
+	"crypto/x509"
+	"errors"
 	"sync"
 
+	"github.com/spiffe/go-spiffe/v2/spiffeid"
+
 	"github.com/tokenry/tokenry/jwks"
+	"github.com/tokenry/tokenry/jwks/spiffe"
 	"github.com/tokenry/tokenry/registry"
 )
 
@@ -16,7 +22,10 @@ type sources struct {
 	mu     sync.RWMutex
 	sets   map[string]source
 	change int64 // of the rules at the last sweep
+	closed bool
 }
+
+var errClosed = errors.New("the verifier is closed")
 
 type source struct {
 	version int // of the issuer's spec that set was made from
@@ -42,9 +51,15 @@ func (s *sources) set(rules *registry.Rules, issuer *registry.IssuerEntry) (*jwk
 	if known, ok := s.sets[issuer.ID]; ok && known.version >= issuer.Version {
 		return known.set, nil
 	}
+	if s.closed {
+		return nil, errClosed
+	}
 	set, err := s.open(issuer)
 	if err != nil {
 		return nil, err
+	}
+	if before, ok := s.sets[issuer.ID]; ok {
+		before.set.Close()
 	}
 	s.sets[issuer.ID] = source{version: issuer.Version, set: set, cluster: newCluster()}
 	return set, nil
@@ -71,15 +86,26 @@ func (s *sources) sweep(rules *registry.Rules) {
 	for _, issuer := range rules.Issuers() {
 		live[issuer.ID] = true
 	}
-	for id := range s.sets {
+	for id, gone := range s.sets {
 		if !live[id] {
+			gone.set.Close()
 			delete(s.sets, id)
 		}
 	}
 }
 
+// close ends all key sets, and makes no more.
+func (s *sources) close() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.closed = true
+	for _, known := range s.sets {
+		known.set.Close()
+	}
+}
+
 // openSet makes the key set of an issuer. It fetches nothing yet.
-func (c Config) openSet(issuer *registry.IssuerEntry) (*jwks.Set, error) {
+func (v *Verifier) openSet(issuer *registry.IssuerEntry) (*jwks.Set, error) {
 	spec := issuer.Spec
 	keys := spec.KeySource()
 	from := jwks.Source{
@@ -89,10 +115,53 @@ func (c Config) openSet(issuer *registry.IssuerEntry) (*jwks.Set, error) {
 	if keys.Discovery {
 		from.Discovery = spec.Issuer
 	}
-	config := jwks.Config{Source: from, Client: c.Outbound, Now: c.Now}
-	if c.Report != nil {
+	if spec.Keys.WorkloadAPI != "" {
+		domain, err := spiffeid.TrustDomainFromString(spec.TrustDomain)
+		if err != nil {
+			return nil, err
+		}
+		from.Feed = spiffe.Workload{Address: spec.Keys.WorkloadAPI, TrustDomain: domain}.Feed
+	}
+	if spec.Keys.BundleProfile == "https_spiffe" {
+		endpoint, err := v.endpoint(spec)
+		if err != nil {
+			return nil, err
+		}
+		from.Endpoint, from.CAFile = endpoint.Verify, "" // which the endpoint reads
+	}
+	config := jwks.Config{Source: from, Client: v.config.Outbound, Now: v.config.Now}
+	if v.config.Report != nil {
 		name := issuer.Name
-		config.Report = func(err error) { c.Report(name, err) }
+		config.Report = func(err error) { v.config.Report(name, err) }
 	}
 	return jwks.New(config)
+}
+
+// endpoint says how the bundle endpoint of a trust domain proves who it is.
+func (v *Verifier) endpoint(spec *registry.TrustedIssuer) (spiffe.Endpoint, error) {
+	id, own := spec.EndpointID()
+	if id.IsZero() { // the zero id must not stand for another way to verify it
+		return spiffe.Endpoint{}, errors.New("the bundle endpoint has no SPIFFE ID")
+	}
+	endpoint := spiffe.Endpoint{ID: id, CAFile: spec.CAFile, Now: v.config.Now}
+	if !own {
+		endpoint.Authorities = func(ctx context.Context) ([]*x509.Certificate, error) {
+			return v.authorities(ctx, id.TrustDomain())
+		}
+	}
+	return endpoint, nil
+}
+
+// authorities returns those of a trust domain, as it is registered now.
+func (v *Verifier) authorities(ctx context.Context, domain spiffeid.TrustDomain) ([]*x509.Certificate, error) {
+	rules := v.model.Rules()
+	issuer := rules.IssuerByTrustDomain(domain.Name())
+	if issuer == nil || !issuer.Admits() {
+		return nil, errors.New("it is no trusted issuer, or a disabled one")
+	}
+	set, err := v.sources.set(rules, issuer)
+	if err != nil {
+		return nil, err
+	}
+	return set.Authorities(ctx)
 }

@@ -66,13 +66,14 @@ func New(c Config) (*Verifier, error) {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	return &Verifier{
-		config:  c,
-		model:   c.Model,
-		sources: &sources{open: c.openSet, sets: make(map[string]source)},
-		agents:  &agentKeys{open: c.openAgent, sets: make(map[string]agentSet)},
-	}, nil
+	v := &Verifier{config: c, model: c.Model, agents: &agentKeys{open: c.openAgent, sets: make(map[string]agentSet)}}
+	v.sources = &sources{open: v.openSet, sets: make(map[string]source)}
+	return v, nil
 }
+
+// Close ends what keeps the keys of trusted issuers. What is verified after it
+// may find keys unavailable.
+func (v *Verifier) Close() { v.sources.close() }
 
 // Token type URIs of foreign tokens: RFC 8693, Section 3. A foreign token is
 // never an access_token, which means one that this server issued.

@@ -109,18 +109,18 @@ func validateKeySource(ps *problems, t *TrustedIssuer) {
 	sources := k.sources()
 	switch {
 	case len(sources) == 0 && t.Preset == "":
-		ps.add("spec.keys", "says nowhere to take keys from; set one of bundleUrl, bundleFile (spiffe), discovery, jwksUrl, jwks, jwksFile")
+		ps.add("spec.keys", "says nowhere to take keys from; set one of bundleUrl, bundleFile, workloadApi (spiffe), discovery, jwksUrl, jwks, jwksFile")
 	case len(sources) > 1:
 		ps.add("spec.keys", "has %s; keep one of them", strings.Join(sources, " and "))
 	}
 	for _, name := range sources {
-		bundle := strings.HasPrefix(name, "bundle")
-		if bundle && t.Type != SPIFFE && t.Type != "" {
+		ofDomain := strings.HasPrefix(name, "bundle") || name == "workloadApi"
+		if ofDomain && t.Type != SPIFFE && t.Type != "" {
 			ps.add("spec.keys."+name, "is only for an issuer of type spiffe; use discovery, jwksUrl, jwks or jwksFile")
 		}
 	}
 	if k.Discovery && t.Type == SPIFFE {
-		ps.add("spec.keys.discovery", "needs an issuer URL, which a SPIFFE issuer does not have; use bundleUrl or bundleFile")
+		ps.add("spec.keys.discovery", "needs an issuer URL, which a SPIFFE issuer does not have; use bundleUrl, bundleFile or workloadApi")
 	}
 	if k.BundleURL != "" {
 		checkURL(ps, "spec.keys.bundleUrl", k.BundleURL)
@@ -128,9 +128,8 @@ func validateKeySource(ps *problems, t *TrustedIssuer) {
 	if k.JWKSURL != "" {
 		checkURL(ps, "spec.keys.jwksUrl", k.JWKSURL)
 	}
-	if k.BundleProfile != "" && k.BundleURL == "" {
-		ps.add("spec.keys.bundleProfile", "has no effect without bundleUrl; leave it out")
-	}
+	validateEndpoint(ps, t)
+	checkWorkloadAPI(ps, "spec.keys.workloadApi", k.WorkloadAPI)
 	if k.JWKS != nil {
 		checkKeySet(ps, "spec.keys.jwks", k.JWKS, false)
 	}

@@ -85,9 +85,9 @@ func TestValidateKeySource(t *testing.T) {
 	const absolute = `must be an absolute path: it is read by the server, whose working folder is not yours`
 	checkValidations(t, []validation{
 		{"none", k, `{"keys":{}}`,
-			`spec.keys: says nowhere to take keys from; set one of bundleUrl, bundleFile (spiffe), discovery, jwksUrl, jwks, jwksFile`, `{"keys":{"discovery":true}}`},
+			`spec.keys: says nowhere to take keys from; set one of bundleUrl, bundleFile, workloadApi (spiffe), discovery, jwksUrl, jwks, jwksFile`, `{"keys":{"discovery":true}}`},
 		{"none but a profile", k, `{` + spiffe + `,"keys":{"bundleProfile":"https_web"}}`,
-			"spec.keys: says nowhere to take keys from; set one of bundleUrl, bundleFile (spiffe), discovery, jwksUrl, jwks, jwksFile\n" +
+			"spec.keys: says nowhere to take keys from; set one of bundleUrl, bundleFile, workloadApi (spiffe), discovery, jwksUrl, jwks, jwksFile\n" +
 				"spec.keys.bundleProfile: has no effect without bundleUrl; leave it out", `{` + spiffe + `,"keys":{"bundleUrl":"https://x.example","bundleProfile":"https_web"}}`},
 		{"two", k, `{"keys":{"discovery":true,"jwksUrl":"https://idp.example/keys"}}`, `spec.keys: has jwksUrl and discovery; keep one of them`, `{"keys":{"jwksUrl":"https://idp.example/keys"}}`},
 		{"two inline", k, `{"keys":{"jwks":` + set + `,"jwksFile":"/etc/keys.json"}}`, `spec.keys: has jwks and jwksFile; keep one of them`, `{"keys":{"jwks":` + set + `}}`},
@@ -100,12 +100,12 @@ func TestValidateKeySource(t *testing.T) {
 		{"bundle for no type", k, `{"type":null,"keys":{"bundleUrl":"https://x.example"}}`, `spec.type: is missing; it is one of spiffe, kubernetes, oidc`,
 			`{` + spiffe + `}`},
 		{"discovery for spiffe", k, `{` + spiffe + `,"keys":{"discovery":true}}`,
-			`spec.keys.discovery: needs an issuer URL, which a SPIFFE issuer does not have; use bundleUrl or bundleFile`, `{` + spiffe + `,"keys":{"jwksUrl":"https://x.example"}}`},
+			`spec.keys.discovery: needs an issuer URL, which a SPIFFE issuer does not have; use bundleUrl, bundleFile or workloadApi`, `{` + spiffe + `,"keys":{"jwksUrl":"https://x.example"}}`},
 		{"bundle by http", k, `{` + spiffe + `,"keys":{"bundleUrl":"http://x.example"}}`,
 			`spec.keys.bundleUrl: must begin with https://; http:// is only for this machine (localhost, 127.0.0.1, [::1])`, `{` + spiffe + `,"keys":{"bundleUrl":"http://127.0.0.1:8443/b"}}`},
 		{"keys by http", k, `{"keys":{"jwksUrl":"http://x.example"}}`,
 			`spec.keys.jwksUrl: must begin with https://; http:// is only for this machine (localhost, 127.0.0.1, [::1])`, `{"keys":{"jwksUrl":"http://localhost/keys?a=b"}}`},
-		{"profile that is unknown", k, `{` + spiffe + `,"keys":{"bundleUrl":"https://x.example","bundleProfile":"http"}}`, `spec.keys.bundleProfile: must be https_web`,
+		{"profile that is unknown", k, `{` + spiffe + `,"keys":{"bundleUrl":"https://x.example","bundleProfile":"http"}}`, `spec.keys.bundleProfile: must be one of https_web, https_spiffe`,
 			`{` + spiffe + `,"keys":{"bundleUrl":"https://x.example","bundleProfile":"https_web"}}`},
 		{"bundle file that is relative", k, `{` + spiffe + `,"keys":{"bundleFile":"b.json"}}`, `spec.keys.bundleFile: ` + absolute, `{` + spiffe + `,"keys":{"bundleFile":"/b.json"}}`},
 		{"key file that is relative", k, `{"keys":{"jwksFile":"../k.json"}}`, `spec.keys.jwksFile: ` + absolute, `{"keys":{"jwksFile":"/k.json"}}`},

@@ -14,8 +14,9 @@ type world struct {
 	blueprints map[BlueprintName]*Blueprint
 	agents     map[AgentName]*Agent
 
-	issuerKeys  map[string]string // near form of `iss`, or the trust domain -> name
-	identifiers map[string]string // identifier of a resource -> name
+	domains     map[string]*TrustedIssuer // by trust domain
+	issuerKeys  map[string]string         // near form of `iss`, or the trust domain -> name
+	identifiers map[string]string         // identifier of a resource -> name
 	scopes      map[string]scopeOwner
 	claims      map[IssuerName]*claims
 	order       int                 // of claims
@@ -39,7 +40,7 @@ func ValidateAll(after []*Object, ours string) []ObjectProblem {
 		ours:    ours,
 		issuers: map[IssuerName]*TrustedIssuer{}, resources: map[ResourceName]*Resource{},
 		blueprints: map[BlueprintName]*Blueprint{}, agents: map[AgentName]*Agent{},
-		issuerKeys: map[string]string{}, identifiers: map[string]string{},
+		domains: map[string]*TrustedIssuer{}, issuerKeys: map[string]string{}, identifiers: map[string]string{},
 		scopes: map[string]scopeOwner{}, claims: map[IssuerName]*claims{}, conditions: map[string][]string{},
 	}
 	var all []ObjectProblem
@@ -64,6 +65,9 @@ func (w *world) add(o *Object) problems {
 	switch spec := o.Spec.(type) {
 	case *TrustedIssuer:
 		taken = known(w.issuers, IssuerName(o.Name), spec)
+		if spec.Type == SPIFFE {
+			w.domains[spec.TrustDomain] = spec
+		}
 	case *Resource:
 		taken = known(w.resources, ResourceName(o.Name), spec)
 	case *Blueprint:
@@ -94,6 +98,7 @@ func (w *world) check(o *Object) problems {
 	switch spec := o.Spec.(type) {
 	case *TrustedIssuer:
 		w.checkIssuer(&ps, o.Name, spec)
+		w.checkEndpointDomain(&ps, spec)
 	case *Resource:
 		w.checkResource(&ps, o.Name, spec)
 	case *Blueprint:

@@ -52,6 +52,7 @@ type Server struct {
 	ring      *keys.Ring
 	ledger    *audit.Ledger
 	outbound  *outbound.Client
+	verifier  *credential.Verifier
 	endpoint  *grants.Endpoint
 	uses      uses
 	listeners []*http.Server
@@ -152,7 +153,7 @@ func (s *Server) openEndpoint() error {
 	if s.outbound, err = outbound.New(outbound.Config{AllowNetworks: s.cfg.Trust.AllowNetworks, AllowHTTP: s.cfg.Trust.AllowHTTP}); err != nil {
 		return err
 	}
-	verifier, err := credential.New(credential.Config{
+	s.verifier, err = credential.New(credential.Config{
 		Issuer: s.cfg.Issuer, TokenEndpoint: oauth.TokenEndpoint(s.cfg.Issuer), Model: s.Model, Outbound: s.outbound, Skew: s.cfg.Trust.ClockSkew, Now: s.cfg.Now,
 		Report: func(issuer registry.IssuerName, err error) {
 			s.cfg.Log.Warn("a trusted issuer", "issuer", issuer, "cause", err)
@@ -172,7 +173,7 @@ func (s *Server) openEndpoint() error {
 	}
 	s.endpoint, err = grants.New(grants.Config{
 		Issuer: s.cfg.Issuer, Limits: s.limits(), Skew: s.cfg.Trust.ClockSkew, Model: s.Model,
-		Verifier: verifier, Ring: s.ring, Ledger: s.ledger, Used: s.uses.add, Rate: s.cfg.Limits.TokenPerAgent.PerSecond(), Now: s.cfg.Now,
+		Verifier: s.verifier, Ring: s.ring, Ledger: s.ledger, Used: s.uses.add, Rate: s.cfg.Limits.TokenPerAgent.PerSecond(), Now: s.cfg.Now,
 	})
 	return err
 }
@@ -266,6 +267,9 @@ func (s *Server) Close(ctx context.Context) error {
 		within(s.writeUses)
 	}
 	s.stop()
+	if s.verifier != nil {
+		s.verifier.Close()
+	}
 	if s.DB != nil {
 		within(s.DB.Close)
 	}
