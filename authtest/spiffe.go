@@ -198,19 +198,32 @@ func (s *SPIFFE) mintX509(path string, change func(*x509.Certificate)) (tls.Cert
 // standard ones; a nil value removes one.
 func (s *SPIFFE) JWTSVID(t testing.TB, path, audience string, change Claims) string {
 	t.Helper()
-	return s.mintJWT(t, path, []string{audience}, change)
+	return s.mintJWT(t, s.jwtKey(false), path, []string{audience}, change)
 }
 
-func (s *SPIFFE) mintJWT(t testing.TB, path string, audience []string, change Claims) string {
+// NextJWTSVID is JWTSVID by the newest key, which may not sign yet: it shows
+// whether somebody knows that key.
+func (s *SPIFFE) NextJWTSVID(t testing.TB, path, audience string, change Claims) string {
+	t.Helper()
+	return s.mintJWT(t, s.jwtKey(true), path, []string{audience}, change)
+}
+
+func (s *SPIFFE) jwtKey(newest bool) partyKey {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if newest {
+		return s.keys[len(s.keys)-1]
+	}
+	return s.keys[s.activeKey]
+}
+
+func (s *SPIFFE) mintJWT(t testing.TB, by partyKey, path string, audience []string, change Claims) string {
 	t.Helper()
 	now := s.clock.Now()
 	claims, err := json.Marshal(merge(Claims{"sub": s.ID(path), "aud": audience, "iat": now.Unix(), "exp": now.Add(jwtLife).Unix()}, change))
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.mu.Lock()
-	by := s.keys[s.activeKey]
-	s.mu.Unlock()
 	header, err := json.Marshal(map[string]any{"alg": by.alg, "kid": by.kid, "typ": "JWT"})
 	if err != nil {
 		t.Fatal(err)

@@ -207,7 +207,7 @@ func (w *WorkloadAPI) FetchJWTSVID(_ context.Context, r *workload.JWTSVIDRequest
 	answer := &workload.JWTSVIDResponse{}
 	for _, path := range w.paths {
 		if id := w.domain.ID(path); r.GetSpiffeId() == "" || r.GetSpiffeId() == id {
-			answer.Svids = append(answer.Svids, &workload.JWTSVID{SpiffeId: id, Svid: w.domain.mintJWT(w.t, path, r.GetAudience(), nil)})
+			answer.Svids = append(answer.Svids, &workload.JWTSVID{SpiffeId: id, Svid: w.domain.mintJWT(w.t, w.domain.jwtKey(false), path, r.GetAudience(), nil)})
 		}
 	}
 	if len(answer.Svids) == 0 {
