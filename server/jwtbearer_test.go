@@ -52,6 +52,9 @@ func TestGrantForAnotherAgent(t *testing.T) {
 			as.WantRefused(t, a, oauth.InvalidRequest, oauth.ReasonMayAct)
 		}
 	}
+	itself := as.ServiceAccount(t, "research", authtest.Claims{"may_act": authtest.Claims{"sub": "writer-agent"}})
+	as.WantRefused(t, as.Post(t, granted(itself)), oauth.InvalidRequest, oauth.ReasonMayAct)
+	as.WantRefused(t, as.Post(t, authtest.ExchangeForm(itself)), oauth.InvalidRequest, oauth.ReasonMayAct)
 	// What the platform's token limits stays limited.
 	narrow := as.ServiceAccount(t, "research", authtest.Claims{"scope": "memory:write"})
 	as.WantRefused(t, as.Post(t, granted(narrow)), oauth.InvalidScope, oauth.ReasonScope)
