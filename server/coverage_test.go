@@ -15,11 +15,14 @@ import (
 func lastRow() map[string]int {
 	return map[string]int{
 		"AT": 14,
+		"FC": 9,
 		"JA": 12,
 		"K8": 10,
 		"MD": 10,
 		"OA": 19,
 		"SB": 9,
+		"SP": 12,
+		"SV": 10,
 		"TX": 42,
 	}
 }

@@ -20,7 +20,7 @@ func TestRowsSB(t *testing.T) {
 			home, guest := authtest.NewSPIFFE(t, "sb01.example", as.Clock), authtest.NewSPIFFE(t, "sb01-guest.example", as.Clock)
 			// A document at the place of sb01.example is that domain's, whoever wrote it.
 			at := newSite(t, page(guest.Bundle()))
-			trust(t, as, "sb01.example", `bundleUrl: "`+at.URL+`"`, "")
+			trustDomainAt(t, as, "sb01.example", `bundleUrl: "`+at.URL+`"`, "")
 			as.WantRefused(t, workload(t, as, guest), oauth.InvalidClient, clientFault("issuer_unknown"))
 			wantUnknownKey(t, as, workload(t, as, home))
 			authtest.WantIssued(t, as.Post(t, bySVID(guest.JWTSVID(t, "/a", as.Issuer, authtest.Claims{"sub": home.ID("/a")}))))
@@ -39,7 +39,7 @@ func TestRowsSB(t *testing.T) {
 				}
 			}
 			web := domain.WebEndpoint(t)
-			trust(t, as, domain.Domain, `bundleUrl: "`+web.URL+`", bundleProfile: https_web`, `, caFile: "`+web.CAFile+`"`)
+			trustDomainAt(t, as, domain.Domain, `bundleUrl: "`+web.URL+`", bundleProfile: https_web`, `, caFile: "`+web.CAFile+`"`)
 			authtest.WantIssued(t, workload(t, as, domain))
 		}},
 		// Followed to nowhere: docs/divergences.md.
@@ -47,7 +47,7 @@ func TestRowsSB(t *testing.T) {
 			domain := authtest.NewSPIFFE(t, "sb04.example", as.Clock)
 			other := newSite(t, page(domain.Bundle()))
 			at := newSite(t, func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, other.URL, http.StatusFound) })
-			trust(t, as, domain.Domain, `bundleUrl: "`+at.URL+`"`, "")
+			trustDomainAt(t, as, domain.Domain, `bundleUrl: "`+at.URL+`"`, "")
 			wantUnavailable(t, as, workload(t, as, domain))
 			if at.asked.Load() == 0 || other.asked.Load() != 0 {
 				t.Errorf("%d requests, %d after the redirect", at.asked.Load(), other.asked.Load())
@@ -62,7 +62,7 @@ func TestRowsSB(t *testing.T) {
 			bundle["keys"] = append(bundle["keys"].([]map[string]any),
 				map[string]any{"kty": "AKP", "kid": "later", "use": "jwt-svid", "pub": "AAAA"}, map[string]any{"kty": "EC", "use": "later-svid"}, map[string]any{"use": 1})
 			at := newSite(t, page(bundle))
-			trust(t, as, domain.Domain, `bundleUrl: "`+at.URL+`"`, "")
+			trustDomainAt(t, as, domain.Domain, `bundleUrl: "`+at.URL+`"`, "")
 			authtest.WantIssued(t, workload(t, as, domain))
 			withdrawn(t)
 		}},
@@ -76,8 +76,8 @@ func domainsApart(t *testing.T, as *authtest.Server) {
 	one, two := authtest.NewSPIFFE(t, "sb02.example", as.Clock), authtest.NewSPIFFE(t, "sb02-partner.example", as.Clock)
 	one.Federate(two)
 	api := one.WorkloadAPI(t)
-	trust(t, as, one.Domain, `workloadApi: "`+api.Address+`"`, "")
-	trust(t, as, two.Domain, `workloadApi: "`+api.Address+`"`, "")
+	trustDomainAt(t, as, one.Domain, `workloadApi: "`+api.Address+`"`, "")
+	trustDomainAt(t, as, two.Domain, `workloadApi: "`+api.Address+`"`, "")
 	for _, d := range []*authtest.SPIFFE{one, two} {
 		authtest.WantIssued(t, workload(t, as, d))
 	}
@@ -103,19 +103,19 @@ func endpointProvesItself(t *testing.T, as *authtest.Server) {
 		web, domain.SPIFFEEndpoint(t, other, "/spire/server"), domain.SPIFFEEndpoint(t, domain, "/spire/agent"),
 		domain.SPIFFEEndpoint(t, authtest.NewSPIFFE(t, domain.Domain, as.Clock), "/spire/server"),
 	} {
-		trust(t, as, domain.Domain, keys(bad, domain.ID("/spire/server")), ca)
+		trustDomainAt(t, as, domain.Domain, keys(bad, domain.ID("/spire/server")), ca)
 		wantUnavailable(t, as, workload(t, as, domain))
 		if n := bad.Fetches(); n != 0 {
 			t.Errorf("%d requests to a server that is somebody else", n)
 		}
 	}
 	good := domain.SPIFFEEndpoint(t, domain, "/spire/server")
-	trust(t, as, domain.Domain, keys(good, domain.ID("/spire/server")), ca)
+	trustDomainAt(t, as, domain.Domain, keys(good, domain.ID("/spire/server")), ca)
 	authtest.WantIssued(t, workload(t, as, domain))
 
 	// The endpoint of other.example is one of domain, whose bundle is here now.
 	at := other.SPIFFEEndpoint(t, domain, "/federation")
-	trust(t, as, other.Domain, keys(at, domain.ID("/federation")), "")
+	trustDomainAt(t, as, other.Domain, keys(at, domain.ID("/federation")), "")
 	authtest.WantIssued(t, workload(t, as, other))
 	for name, refused := range map[string]error{
 		"a domain that is not registered": tryTrust(t, as, "sb05-x.example", keys(at, "spiffe://nobody.example/x"), ""),
@@ -134,7 +134,7 @@ func polledByHint(t *testing.T, _ *authtest.Server) {
 	domain := authtest.NewSPIFFE(t, "sb06.example", as.Clock)
 	domain.RefreshHint(2 * time.Minute)
 	at := newSite(t, func(w http.ResponseWriter, r *http.Request) { page(domain.Bundle())(w, r) })
-	trust(t, as, domain.Domain, `bundleUrl: "`+at.URL+`"`, "")
+	trustDomainAt(t, as, domain.Domain, `bundleUrl: "`+at.URL+`"`, "")
 	asked := func(n int64) {
 		t.Helper()
 		until(t, "the bundle is fetched", func() bool {
@@ -168,7 +168,7 @@ func neverBack(t *testing.T, _ *authtest.Server) {
 	domain.Rotate(t)
 	domain.Retire()
 	at := newSite(t, page(domain.Bundle()))
-	trust(t, as, domain.Domain, `bundleUrl: "`+at.URL+`"`, "")
+	trustDomainAt(t, as, domain.Domain, `bundleUrl: "`+at.URL+`"`, "")
 	authtest.WantIssued(t, workload(t, as, domain))
 	at.put(page(old))
 	as.Advance(t, 5*time.Minute)
@@ -192,7 +192,7 @@ func withdrawn(t *testing.T) {
 	as := authtest.Start(t)
 	domain := authtest.NewSPIFFE(t, "sb08.example", as.Clock)
 	at := newSite(t, page(domain.Bundle()))
-	trust(t, as, domain.Domain, `bundleUrl: "`+at.URL+`"`, "")
+	trustDomainAt(t, as, domain.Domain, `bundleUrl: "`+at.URL+`"`, "")
 	authtest.WantIssued(t, workload(t, as, domain))
 	at.put(page(map[string]any{"keys": []any{}}))
 	as.Advance(t, 5*time.Minute)
@@ -202,7 +202,7 @@ func withdrawn(t *testing.T) {
 	// A Workload API says so at once, and so it does when it forgets a domain.
 	partner := authtest.NewSPIFFE(t, "sb08-partner.example", as.Clock)
 	domain.Federate(partner)
-	trust(t, as, partner.Domain, `workloadApi: "`+domain.WorkloadAPI(t).Address+`"`, "")
+	trustDomainAt(t, as, partner.Domain, `workloadApi: "`+domain.WorkloadAPI(t).Address+`"`, "")
 	authtest.WantIssued(t, workload(t, as, partner))
 	domain.Unfederate(partner)
 	until(t, "every SVID is refused", func() bool { return workload(t, as, partner).AccessToken == "" })
@@ -232,8 +232,8 @@ func onlyFirstCertificate(t *testing.T, as *authtest.Server) {
 	} {
 		bundle := home.Bundle()
 		row.change(bundle["keys"].([]map[string]any)[1])
-		trust(t, as, home.Domain, `bundleUrl: "`+newSite(t, page(bundle)).URL+`"`, "")
-		trust(t, as, partner.Domain, `bundleUrl: "`+at.URL+`?`+strconv.Itoa(i)+`", bundleProfile: https_spiffe, endpointSpiffeId: "`+home.ID("/federation")+`"`, "")
+		trustDomainAt(t, as, home.Domain, `bundleUrl: "`+newSite(t, page(bundle)).URL+`"`, "")
+		trustDomainAt(t, as, partner.Domain, `bundleUrl: "`+at.URL+`?`+strconv.Itoa(i)+`", bundleProfile: https_spiffe, endpointSpiffeId: "`+home.ID("/federation")+`"`, "")
 		before := at.Fetches()
 		a := workload(t, as, partner)
 		if issued := a.AccessToken != ""; issued != row.counts || (at.Fetches() > before) != row.counts {

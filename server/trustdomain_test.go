@@ -61,9 +61,9 @@ func page(document any) http.HandlerFunc {
 	}
 }
 
-// trust registers a trust domain and an agent for its workload /a. keys is the
+// trustDomainAt registers a trust domain and an agent for its workload /a. keys is the
 // YAML of spec.keys, more what follows it in spec.
-func trust(t *testing.T, as *authtest.Server, domain, keys, more string) {
+func trustDomainAt(t *testing.T, as *authtest.Server, domain, keys, more string) {
 	t.Helper()
 	if err := tryTrust(t, as, domain, keys, more); err != nil {
 		t.Fatalf("registering %s: %v", domain, err)
