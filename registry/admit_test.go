@@ -133,6 +133,9 @@ func TestCanAuthenticate(t *testing.T) {
 	with("empty-secret", func(o *registry.Object, _ *registry.Agent) { o.SecretHash = []byte{} })
 	with("keys", func(_ *registry.Object, spec *registry.Agent) { spec.JWKS = []byte(`{"keys":[]}`) })
 	with("keys-elsewhere", func(_ *registry.Object, spec *registry.Agent) { spec.JWKSURL = "https://x.example" })
+	with("certificate", func(_ *registry.Object, spec *registry.Agent) {
+		spec.TLS = &registry.ClientCertificate{SANDNS: "a.example"}
+	})
 	with("bound", nil, "ci")
 	with("bound-to-disabled", nil, "disabled")
 	with("bound-to-shadow", nil, "shadow")
@@ -141,7 +144,7 @@ func TestCanAuthenticate(t *testing.T) {
 	m := registry.NewModel(registry.ModelConfig{Fetch: s.Fetch})
 	poll(t, m)
 	for name, want := range map[registry.AgentName]bool{
-		"nothing": false, "secret": true, "empty-secret": false, "keys": true, "keys-elsewhere": true, "bound": true,
+		"nothing": false, "secret": true, "empty-secret": false, "keys": true, "keys-elsewhere": true, "certificate": true, "bound": true,
 		"bound-to-disabled": false, "bound-to-shadow": false, "bound-to-nobody": false, "bound-twice": true,
 	} {
 		if got := m.Agent(name).CanAuthenticate(m.Rules()); got != want {

@@ -36,6 +36,9 @@ func validateAgent(ps *problems, a *Agent) {
 			ps.add("spec.jwksUrl", "stands beside jwks; keep one of them")
 		}
 	}
+	if a.TLS != nil {
+		validateCertificate(ps, a)
+	}
 }
 
 func checkPerson(ps *problems, at, text string) {

@@ -17,11 +17,15 @@ func (w *world) checkAgent(ps *problems, name string, a *Agent) {
 		ps.add("spec.blueprint", "there is no such blueprint%s", suggest(string(a.Blueprint), w.blueprints))
 	} else {
 		w.checkNarrower(ps, a, b)
-		if a.JWKS != nil && !slices.Contains(b.ClientAuth, PrivateKeyJWTAuth) {
+		selfSigned := a.TLS != nil && a.TLS.SelfSigned // then jwks holds its certificates
+		if a.JWKS != nil && !selfSigned && !slices.Contains(b.ClientAuth, PrivateKeyJWTAuth) {
 			ps.add("spec.jwks", "has no effect: blueprint %q does not list private_key_jwt in clientAuth", a.Blueprint)
 		}
 		if a.JWKSURL != "" && !slices.Contains(b.ClientAuth, PrivateKeyJWTAuth) {
 			ps.add("spec.jwksUrl", "has no effect: blueprint %q does not list private_key_jwt in clientAuth", a.Blueprint)
+		}
+		if a.TLS != nil && !slices.Contains(b.ClientAuth, TLSAuth) {
+			ps.add("spec.tls", "has no effect: blueprint %q does not list tls in clientAuth", a.Blueprint)
 		}
 		if len(a.Credentials) > 0 && len(b.ClientAuth) > 0 && !slices.Contains(b.ClientAuth, FederatedAuth) {
 			ps.add("spec.credentials", "has no effect: blueprint %q does not list federated in clientAuth", a.Blueprint)

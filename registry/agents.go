@@ -37,8 +37,8 @@ func (b *BoundCredential) Instance(subject string) (AgentName, bool) {
 }
 
 // CanAuthenticate says that the agent has a way left to prove itself: a secret,
-// keys of its own, here or at a URL, or a credential of an issuer that admits. An instance has the
-// credential of its blueprint that it was made by.
+// keys of its own, here or at a URL, a certificate, or a credential of an issuer
+// that admits. An instance has the credential of its blueprint that made it.
 func (e *AgentEntry) CanAuthenticate(rules *Rules) bool {
 	admits := func(c *Credential) bool {
 		issuer := rules.Issuer(c.Issuer)
@@ -48,7 +48,7 @@ func (e *AgentEntry) CanAuthenticate(rules *Rules) bool {
 		c := rules.Blueprint(e.Spec.Blueprint).Credential(made.Credential)
 		return c != nil && c.Issuer == made.Issuer && admits(c)
 	}
-	if len(e.SecretHash) > 0 || len(e.Spec.JWKS) > 0 || e.Spec.JWKSURL != "" {
+	if len(e.SecretHash) > 0 || len(e.Spec.JWKS) > 0 || e.Spec.JWKSURL != "" || e.Spec.TLS != nil {
 		return true
 	}
 	return slices.ContainsFunc(e.Spec.Credentials, func(c Credential) bool { return admits(&c) })

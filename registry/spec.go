@@ -188,7 +188,7 @@ type Agent struct {
 	Credentials []Credential       `json:"credentials,omitempty"`
 	Resources   []Access           `json:"resources,omitzero"` // nil = the blueprint's ceiling; empty = nothing, which omitempty would lose
 	MaxTTL      Duration           `json:"maxTtl,omitempty"`
-	JWKS        json.RawMessage    `json:"jwks,omitempty"` // keys of private_key_jwt
+	JWKS        json.RawMessage    `json:"jwks,omitempty"` // keys of private_key_jwt; with tls.selfSigned also certificates
 	JWKSURL     string             `json:"jwksUrl,omitempty"`
 	TLS         *ClientCertificate `json:"tls,omitempty"`
 	ExpiresAt   *time.Time         `json:"expiresAt,omitempty"`

@@ -1,0 +1,100 @@
+package registry
+
+import (
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"net/mail"
+	"net/netip"
+	"net/url"
+	"regexp"
+	"strings"
+)
+
+// validateCertificate checks spec.tls. An agent has one certificate's name, so
+// that nobody who may obtain any of several can be it: RFC 8705, Section 2.1.2.
+func validateCertificate(ps *problems, a *Agent) {
+	const at = "spec.tls"
+	c := a.TLS
+	set := 0
+	for _, there := range []bool{c.SubjectDN != "", c.SANDNS != "", c.SANURI != "", c.SANIP != "", c.SANEmail != "", c.SelfSigned} {
+		if there {
+			set++
+		}
+	}
+	if set != 1 {
+		ps.add(at, "must have exactly one of subjectDn, sanDns, sanUri, sanIp, sanEmail and selfSigned; it has %d", set)
+	}
+	checkText(ps, at+".subjectDn", c.SubjectDN, maxURL)
+	if c.SubjectDN != "" && !strings.Contains(c.SubjectDN, "=") {
+		ps.add(at+".subjectDn", "is no distinguished name; write it like CN=agent,O=Example")
+	}
+	if c.SANDNS != "" && !hostName.MatchString(c.SANDNS) {
+		ps.add(at+".sanDns", "must be a DNS name in lower case, without a wildcard")
+	}
+	if c.SANURI != "" {
+		checkCertificateURI(ps, at+".sanUri", c.SANURI)
+	}
+	if c.SANIP != "" {
+		if addr, err := netip.ParseAddr(c.SANIP); err != nil || addr.Zone() != "" {
+			ps.add(at+".sanIp", "must be an IP address")
+		}
+	}
+	if c.SANEmail != "" {
+		if m, err := mail.ParseAddress(c.SANEmail); err != nil || m.Address != c.SANEmail {
+			ps.add(at+".sanEmail", "must be a mail address like agent@example.com")
+		}
+	}
+	if c.SelfSigned {
+		checkX5C(ps, a.JWKS)
+	}
+}
+
+var hostName = regexp.MustCompile(`^([a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?\.)*[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?$`)
+
+func checkCertificateURI(ps *problems, at, text string) {
+	u, err := url.Parse(text)
+	switch {
+	case err != nil || u.Scheme == "":
+		ps.add(at, "must be an absolute URI")
+	case u.Scheme == "spiffe": // url.Parse has made it lower case
+		ps.add(at, "is a SPIFFE ID, which only its trust domain can speak for; bind it with spec.credentials")
+	default:
+		checkText(ps, at, text, maxURL)
+	}
+}
+
+// checkX5C checks that there is a certificate to compare with. The first of a
+// key's certificates is the key's own: RFC 7517, Section 4.7.
+func checkX5C(ps *problems, set json.RawMessage) {
+	var members map[string]json.RawMessage
+	var keys []map[string]json.RawMessage
+	if set != nil && (json.Unmarshal(set, &members) != nil || json.Unmarshal(members["keys"], &keys) != nil) {
+		return // said already
+	}
+	found := false
+	for i, key := range keys {
+		raw, there := key["x5c"]
+		if !there {
+			continue
+		}
+		found = true
+		var chain []string
+		if json.Unmarshal(raw, &chain) != nil || len(chain) == 0 || !isCertificate(chain[0]) {
+			ps.add(fmt.Sprintf("spec.jwks.keys[%d].x5c", i), "must be a list that begins with the certificate: base64 of its DER")
+		}
+	}
+	if !found {
+		ps.add("spec.tls.selfSigned", "needs the certificate: put it into a key of spec.jwks, as x5c")
+	}
+}
+
+func isCertificate(text string) bool {
+	der, err := base64.StdEncoding.DecodeString(text)
+	if err != nil {
+		return false
+	}
+	_, err = x509.ParseCertificate(der)
+	return err == nil
+}
