@@ -148,6 +148,21 @@ func (p *Party) PrivateJWK(t testing.TB) map[string]any {
 	return jwk
 }
 
+// Key is the newest key, which must be an ES256 one.
+func (p *Party) Key(t testing.TB) *ecdsa.PrivateKey {
+	t.Helper()
+	key, ok := p.newest().key.(*ecdsa.PrivateKey)
+	if !ok {
+		t.Fatalf("authtest: the newest key is a %T", p.newest().key)
+	}
+	return key
+}
+
+// PartyOf is a Party with one ES256 key that is there already, and no server.
+func PartyOf(kid string, key *ecdsa.PrivateKey) *Party {
+	return &Party{keys: []partyKey{{kid: kid, alg: "ES256", key: key}}}
+}
+
 // Sign mints a token of claims with the newest key. typ may be empty.
 func (p *Party) Sign(t testing.TB, typ string, claims Claims) string {
 	t.Helper()

@@ -16,9 +16,10 @@ import (
 type position int
 
 const (
-	asSubject   position = iota // subject_token or actor_token
-	asAssertion                 // client_assertion
-	asGrant                     // assertion of a jwt-bearer grant
+	asSubject     position = iota // subject_token or actor_token
+	asAssertion                   // client_assertion
+	asGrant                       // assertion of a jwt-bearer grant
+	asCertificate                 // of the connection, or forwarded by a proxy
 )
 
 // exam is one verification on its way. Each step either passes, and what it
@@ -29,21 +30,27 @@ type exam struct {
 	rules    *registry.Rules // one snapshot for the whole exam
 	now      time.Time       // one instant for the whole exam
 	raw      string          // the token itself, for the API server that made it
-	token    *jose.Token
-	claims   jose.Object // of token; nothing in it is believed before the signature step
+	token    *jose.Token     // nil for a certificate
+	claims   jose.Object     // of token; nothing in it is believed before the signature step
 	issuer   *registry.IssuerEntry
 	idToken  bool // declared as one
 	identity Identity
 	checks   []Check
 }
 
-// read opens the exam of one credential: the strict JOSE door, and nothing of
-// what lies behind it.
-func (v *Verifier) read(raw string, p position) (*exam, error) {
-	e := &exam{
-		Verifier: v, position: p, raw: raw, rules: v.model.Rules(), now: v.config.Now(),
+// open begins an exam, of a token or of a certificate.
+func (v *Verifier) open(p position) *exam {
+	return &exam{
+		Verifier: v, position: p, rules: v.model.Rules(), now: v.config.Now(),
 		checks: make([]Check, 0, 12),
 	}
+}
+
+// read opens the exam of one token: the strict JOSE door, and nothing of what
+// lies behind it.
+func (v *Verifier) read(raw string, p position) (*exam, error) {
+	e := v.open(p)
+	e.raw = raw
 	token, err := jose.Parse(raw)
 	if err != nil {
 		return nil, e.refused(CheckForm, err)

@@ -64,6 +64,8 @@ const (
 	CheckAudience  = "audience"  // it was made for us
 	CheckTimes     = "times"     // it is valid now and was not made to live too long
 	CheckClaims    = "claims"    // what it says has the right shape and does not contradict itself
+	CheckLeaf      = "leaf"      // certificates: the leaf is one that clients use, with keys that we take
+	CheckChain     = "chain"     // certificates: it leads to an authority of that issuer, and of no other
 	CheckBinding   = "binding"   // a workload's subject is bound to an agent
 	CheckPins      = "pins"      // the claims that the binding pins are equal
 	CheckCondition = "condition" // the binding's condition holds
@@ -74,6 +76,9 @@ const (
 
 // GoodForm is what CheckForm shows when it holds.
 const GoodForm = "one strict compact JWS"
+
+// GoodCertificate is what CheckForm shows of a certificate when it holds.
+const GoodCertificate = "a leaf and its chain, within bounds"
 
 // FaultUnavailable and FaultReviewUnavailable are the two faults that are not the
 // credential's: ErrUnavailable or ErrReviewUnavailable is inside. They are not
@@ -120,6 +125,25 @@ const (
 	FaultIDMalformed     = "jti_malformed"         // self-issued: jti is empty, too long or no string
 )
 
+// Names of the faults of a client certificate.
+const (
+	FaultSVIDURICount      = "svid_uri_count"
+	FaultSVIDURI           = "svid_uri"
+	FaultSVIDConstraints   = "svid_constraints"
+	FaultSVIDKey           = "svid_key"
+	FaultSVIDTime          = "svid_time"
+	FaultSVIDTrustDomain   = "svid_trust_domain"
+	FaultSVIDChain         = "svid_chain"
+	FaultCertMalformed     = "cert_malformed"
+	FaultCertNotRegistered = "cert_not_registered" // the agent has no certificate; those below are about agents that have
+	FaultCertMismatch      = "cert_mismatch"
+	FaultCertConstraints   = "cert_constraints"
+	FaultCertKey           = "cert_key"
+	FaultCertTime          = "cert_time"
+	FaultCertRoots         = "cert_roots"
+	FaultCertChain         = "cert_chain"
+)
+
 // Faults lists every name that a Fault can have, sorted: those of package jose
 // and those of this package.
 func Faults() []string {
@@ -129,6 +153,9 @@ func Faults() []string {
 		FaultIssuedMissing, FaultIssuedFuture, FaultLifetime, FaultClaimConflict, FaultScopeType, FaultActUntrusted,
 		FaultConfirmation, FaultNoBinding, FaultImmutable, FaultAmbiguous, FaultShadow, FaultInactive, FaultTooOld, FaultUnknown, FaultIssuerSubject,
 		FaultIDMissing, FaultIDMalformed,
+		FaultSVIDURICount, FaultSVIDURI, FaultSVIDConstraints, FaultSVIDKey, FaultSVIDTime, FaultSVIDTrustDomain, FaultSVIDChain,
+		FaultCertMalformed, FaultCertNotRegistered, FaultCertMismatch, FaultCertConstraints, FaultCertKey, FaultCertTime,
+		FaultCertRoots, FaultCertChain,
 	}
 	for _, f := range jose.Faults() {
 		names = append(names, string(f))

@@ -28,8 +28,8 @@ type Identity struct {
 	Claims   map[string]any // the claims as CEL sees them: string, bool, int64, uint64, float64, []any, map[string]any
 	Expires  time.Time
 	IssuedAt time.Time // zero when the credential has no `iat`
-	KeyID    string    // `kid` that verified it
-	Alg      string
+	KeyID    string    // `kid` that verified it; of a certificate its SHA-256 thumbprint, base64url
+	Alg      string    // of a certificate the algorithm of its key
 
 	Scope    []string        // of a user's token; nil when it has no `scope`
 	MayAct   map[string]any  // RFC 8693, Section 4.4; nil = absent

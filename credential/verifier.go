@@ -1,6 +1,7 @@
 // Package credential answers one question: is this credential genuine, and
 // whose is it? It knows JWT-SVIDs, Kubernetes service-account tokens, JWTs of
-// OpenID providers and assertions that an agent signs itself.
+// OpenID providers, assertions that an agent signs itself, X.509-SVIDs and the
+// client certificates that agents register.
 //
 // What it does not do: it does not decide whether the agent may have anything
 // (packages grants and policy), does not look at whether agent or blueprint
@@ -11,6 +12,7 @@ package credential
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"time"
 
@@ -30,6 +32,11 @@ type Config struct {
 
 	Skew time.Duration    // how far another clock may be ahead of ours; 0 = 30 s
 	Now  func() time.Time // nil = time.Now
+
+	// Roots gives the authorities of client certificates that are no SVIDs
+	// (RFC 8705, Section 2.1); nil = there are none, and such certificates are
+	// refused. SVIDs are never verified with them.
+	Roots func() (*x509.CertPool, error)
 
 	// Report hears of an issuer's keys that were skipped, of fetches that failed,
 	// and of a cluster that gives no answer; nil = nobody does.

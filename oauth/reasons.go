@@ -136,12 +136,15 @@ func Definitions() []Definition {
 	return all
 }
 
-// table is built once from the two lists below and never changed.
+// table is built once from the lists of reasons and never changed.
 var table = buildTable()
 
 func buildTable() map[Reason]Definition {
 	t := make(map[Reason]Definition)
 	for _, d := range reasons {
+		t[d.Reason] = d
+	}
+	for _, d := range certificateReasons {
 		t[d.Reason] = d
 	}
 	for _, f := range tokenFaults {

@@ -1,0 +1,121 @@
+package credential
+
+import (
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rsa"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/asn1"
+	"errors"
+	"fmt"
+	"math/big"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode"
+)
+
+// outline is a certificate as far as its extensions: RFC 5280, Section 4.1.
+type outline struct {
+	TBS struct {
+		Version    int `asn1:"optional,explicit,default:0,tag:0"`
+		Serial     *big.Int
+		Signature  pkix.AlgorithmIdentifier
+		Issuer     asn1.RawValue
+		Validity   asn1.RawValue
+		Subject    asn1.RawValue
+		PublicKey  asn1.RawValue
+		IssuerID   asn1.BitString   `asn1:"optional,tag:1"`
+		SubjectID  asn1.BitString   `asn1:"optional,tag:2"`
+		Extensions []pkix.Extension `asn1:"omitempty,optional,explicit,tag:3"`
+	}
+	Algorithm pkix.AlgorithmIdentifier
+	Signature asn1.BitString
+}
+
+var (
+	oidSubjectAltName = asn1.ObjectIdentifier{2, 5, 29, 17}
+	oidKeyUsage       = asn1.ObjectIdentifier{2, 5, 29, 15}
+)
+
+const tagURI = 6 // of GeneralName: RFC 5280, Section 4.2.1.6
+
+// subjectURIs returns the URIs among the subject alternative names of a
+// certificate, byte for byte, and how many names there are of any kind.
+//
+// Package x509 gives them as parsed URLs, which is another text: escapes and
+// the case of the scheme are lost, and a certificate with a control character
+// there cannot be read at all, though why should be told.
+func subjectURIs(der []byte) (uris []string, names int, err error) {
+	var c outline
+	if rest, err := asn1.Unmarshal(der, &c); err != nil {
+		return nil, 0, err
+	} else if len(rest) > 0 {
+		return nil, 0, errors.New("bytes behind the certificate")
+	}
+	seen := false
+	for _, x := range c.TBS.Extensions {
+		if !x.Id.Equal(oidSubjectAltName) {
+			continue
+		}
+		if seen { // RFC 5280, Section 4.2: not more than one of a kind
+			return nil, 0, errors.New("two lists of subject alternative names")
+		}
+		seen = true
+		var list []asn1.RawValue
+		if rest, err := asn1.Unmarshal(x.Value, &list); err != nil {
+			return nil, 0, err
+		} else if len(rest) > 0 {
+			return nil, 0, errors.New("bytes behind the subject alternative names")
+		}
+		names = len(list)
+		for _, name := range list {
+			if name.Class == asn1.ClassContextSpecific && name.Tag == tagURI {
+				uris = append(uris, string(name.Bytes))
+			}
+		}
+	}
+	return uris, names, nil
+}
+
+// CertificateURIs returns the URIs among the subject alternative names of a DER
+// certificate, byte for byte. Nothing of the certificate has been verified.
+func CertificateURIs(der []byte) ([]string, error) {
+	uris, _, err := subjectURIs(der)
+	return uris, err
+}
+
+// criticalUsage reports whether the key usage extension is there and critical.
+func criticalUsage(c *x509.Certificate) bool {
+	return slices.ContainsFunc(c.Extensions, func(x pkix.Extension) bool { return x.Id.Equal(oidKeyUsage) && x.Critical })
+}
+
+const goodKeys = "RSA of 2048 to 8192 bits, P-256, P-384, P-521 or Ed25519"
+
+// goodKey names a key, and says whether it is neither too weak nor too costly:
+// the bounds are those of package jose.
+func goodKey(key any) (shown string, ok bool) {
+	switch k := key.(type) {
+	case *rsa.PublicKey:
+		bits := k.N.BitLen()
+		return fmt.Sprintf("RSA of %d bits", bits), bits >= 2048 && bits <= 8192 && k.E > 1 && k.E&1 == 1
+	case *ecdsa.PublicKey:
+		known := k.Curve == elliptic.P256() || k.Curve == elliptic.P384() || k.Curve == elliptic.P521()
+		return k.Curve.Params().Name, known
+	case ed25519.PublicKey:
+		return "Ed25519", true
+	}
+	return "another kind of key", false
+}
+
+// visible returns s if people can read it, else s in quotes with escapes: what
+// stands in a certificate is any bytes, and the trail cannot keep a NUL.
+func visible(s string) string {
+	s = cut(s)
+	if strings.ContainsFunc(s, func(r rune) bool { return r == unicode.ReplacementChar || !unicode.IsPrint(r) }) {
+		return strconv.QuoteToASCII(s)
+	}
+	return s
+}
