@@ -12,6 +12,7 @@ package authtest
 import (
 	"context"
 	"crypto/rand"
+	"crypto/x509"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -48,6 +49,9 @@ type Server struct {
 	SPIRE   *Party // SPIFFE-like: trusted issuer "prod-spire", trust domain "prod.example"
 
 	KeyAgent *Party // the keys of agent key-agent, which authenticates by private_key_jwt
+
+	client *http.Client
+	roots  *x509.CertPool // of its TLS certificate; nil = it speaks http
 }
 
 // Options change how Start starts; the zero value is what most tests want.
@@ -59,6 +63,7 @@ type Options struct {
 	Like     *Server              // a second replica: same issuer, issuers it trusts and KEK; its Database is named too
 	Log      io.Writer            // nil = discarded
 	KEK      []byte
+	MTLS     bool // also start the listener that asks for client certificates; both then have TLS
 }
 
 // Start starts a server with the standard resources (see Resources).
@@ -67,7 +72,7 @@ func Start(t testing.TB) *Server { return StartWith(t, Options{}) }
 // StartWith starts a server.
 func StartWith(t testing.TB, o Options) *Server {
 	t.Helper()
-	s := &Server{Clock: o.Clock}
+	s := &Server{Clock: o.Clock, client: http.DefaultClient}
 	if s.Clock == nil {
 		s.Clock = &Clock{}
 	}
@@ -95,6 +100,13 @@ func StartWith(t testing.TB, o Options) *Server {
 	c.Trust.AllowHTTP = true
 	c.Trust.AllowNetworks = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
 	c.Limits.TokenPerAgent = config.Rate{Count: 100_000, Per: time.Second}
+	var mutual net.Listener
+	if o.MTLS {
+		mutual = Listen(t)
+		c.Public.MTLSListen = mutual.Addr().String()
+		c.Public.TLS.CertFile, c.Public.TLS.KeyFile, s.roots = serverCertificate(t)
+		s.client = s.ClientWith(t, nil)
+	}
 	if o.Config != nil {
 		o.Config(&c)
 		s.Issuer = c.Issuer
@@ -108,7 +120,7 @@ func StartWith(t testing.TB, o Options) *Server {
 	s.AdminToken = rand.Text()
 	w, err := wire.Start(context.Background(), wire.Config{
 		Config: c, KEK: o.KEK, BootstrapToken: s.AdminToken, Now: s.Clock.Now,
-		Log: slog.New(slog.NewTextHandler(o.Log, nil)), Public: public, Admin: admin,
+		Log: slog.New(slog.NewTextHandler(o.Log, nil)), Public: public, Admin: admin, MTLS: mutual,
 	})
 	if err != nil {
 		t.Fatalf("starting the server: %v", err)
@@ -193,18 +205,29 @@ type Answer struct {
 // Post sends a form to the token endpoint.
 func (s *Server) Post(t testing.TB, form url.Values) *Answer {
 	t.Helper()
-	r, err := http.NewRequest(http.MethodPost, s.PublicURL+"/token", strings.NewReader(form.Encode()))
+	return s.Do(t, tokenRequest(t, s.PublicURL, form))
+}
+
+func tokenRequest(t testing.TB, base string, form url.Values) *http.Request {
+	t.Helper()
+	r, err := http.NewRequest(http.MethodPost, base+"/token", strings.NewReader(form.Encode()))
 	if err != nil {
 		t.Fatal(err)
 	}
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	return s.Do(t, r)
+	return r
 }
 
 // Do sends any request and reads the answer as the token endpoint's.
 func (s *Server) Do(t testing.TB, r *http.Request) *Answer {
 	t.Helper()
-	res, err := http.DefaultClient.Do(r)
+	return s.DoBy(t, s.client, r)
+}
+
+// DoBy is Do with a client of the caller's.
+func (s *Server) DoBy(t testing.TB, client *http.Client, r *http.Request) *Answer {
+	t.Helper()
+	res, err := client.Do(r)
 	if err != nil {
 		t.Fatalf("%s %s: %v", r.Method, r.URL.Path, err)
 	}

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"crypto"
 	"crypto/ecdsa"
-	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/x509"
 	"crypto/x509/pkix"
@@ -135,15 +134,6 @@ func sign(t testing.TB, c, parent *x509.Certificate, public crypto.PublicKey, ke
 		return &x509.Certificate{Raw: der}
 	}
 	return signed
-}
-
-func newKey(t testing.TB) *ecdsa.PrivateKey {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return key
 }
 
 func serial(t testing.TB) *big.Int {

@@ -56,12 +56,34 @@ func (p *Presenter) clientAuth() registry.ClientAuth {
 		return registry.SecretAuth
 	case "private_key_jwt":
 		return registry.PrivateKeyJWTAuth
+	case string(credential.PKICert), string(credential.SelfSignedTLS):
+		return registry.TLSAuth
 	}
 	return registry.FederatedAuth // a platform's credential, wherever it stood
 }
 
-// presenter chooses the one way in which the request authenticates.
+// presenter chooses the one way in which the request authenticates. A
+// certificate beside it must not belong to somebody else.
 func (e *Endpoint) presenter(ctx context.Context, d *Decision) (*Presenter, *oauth.Error) {
+	r := d.Request
+	if f := r.CertificateFault; f != "" && f != oauth.ReasonAuthProxy {
+		return nil, d.refuse(oauth.Refuse(f, nil), "presenter", "a forwarded certificate that cannot be taken", "one header with one certificate, in the configured format")
+	}
+	if len(r.Certificates) == 0 {
+		return e.byParameters(ctx, d)
+	}
+	if !r.hasCredentials() {
+		return e.byCertificate(ctx, d)
+	}
+	p, err := e.byParameters(ctx, d)
+	if err != nil {
+		return nil, err
+	}
+	return p, e.sameCertificate(ctx, d, p)
+}
+
+// byParameters authenticates by what the request says, without a certificate.
+func (e *Endpoint) byParameters(ctx context.Context, d *Decision) (*Presenter, *oauth.Error) {
 	r := d.Request
 	switch {
 	case r.BasicAmbiguous:
@@ -170,7 +192,11 @@ func (e *Endpoint) proven(ctx context.Context, d *Decision, t shown) (*Presenter
 
 // unauthenticated refuses a request in which nothing proves a client.
 func (d *Decision) unauthenticated(what string) *oauth.Error {
-	return d.refuse(oauth.Refuse(oauth.ReasonAuthNone, nil), "presenter", what, "client credentials, or a workload credential as subject_token or assertion")
+	reason := oauth.ReasonAuthNone
+	if f := d.Request.CertificateFault; f != "" {
+		reason, what = f, what+", and a certificate that was dropped"
+	}
+	return d.refuse(oauth.Refuse(reason, nil), "presenter", what, "client credentials, or a workload credential as subject_token or assertion")
 }
 
 // isOurs reports whether raw claims to be a token of ours.

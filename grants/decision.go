@@ -40,7 +40,7 @@ type Decision struct {
 // Presenter is the authenticated client of a request.
 type Presenter struct {
 	policy.Party
-	Method   string               // private_key_jwt, federated, spiffe_jwt, secret, bootstrap
+	Method   string               // private_key_jwt, federated, spiffe_jwt, secret, bootstrap, spiffe_x509, tls, self_signed_tls
 	Identity *credential.Identity // the credential used now; nil for a secret
 }
 

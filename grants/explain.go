@@ -74,7 +74,7 @@ func (in *Inputs) proven(ev audit.Event, at *registry.Model) []policy.Check {
 	authenticated := false
 	for i := range in.Proofs {
 		p := &in.Proofs[i]
-		if p.Place != placeClient && in.Method != "bootstrap" && !authenticated {
+		if !p.authenticates() && in.Method != "bootstrap" && !authenticated {
 			authenticated = true
 			presenter()
 		}
@@ -94,6 +94,9 @@ func (in *Inputs) proven(ev audit.Event, at *registry.Model) []policy.Check {
 	return checks
 }
 
+// authenticates reports whether the credential stood for the client.
+func (p *Proof) authenticates() bool { return p.Place == placeClient || p.Place == placeCertificate }
+
 // checks lists what was checked of one credential.
 func (p *Proof) checks(agent registry.AgentName, at *registry.Model, pass func(name, shown, wanted string)) {
 	name := func(check string) string { return p.Place + " " + check }
@@ -101,17 +104,19 @@ func (p *Proof) checks(agent registry.AgentName, at *registry.Model, pass func(n
 	if issuer == "" {
 		issuer = string(agent) // it signed for itself
 	}
-	pass(name(credential.CheckForm), credential.GoodForm, "")
-	pass(name(credential.CheckIssuer), issuer, "")
-	pass(name(credential.CheckSignature), p.Alg, "key "+p.Key)
-	audience := "this server"
-	// An assertion is for us, whatever the issuer's audiences are.
-	asserted := p.Place == placeClient || p.Place == placeGrant
-	if i := at.Rules().Issuer(p.Issuer); i != nil && len(i.Spec.Audiences) > 0 && !asserted {
-		audience = strings.Join(i.Spec.Audiences, ", ")
+	until := time.Unix(p.Expires, 0).UTC().Format(time.RFC3339)
+	if p.Place == placeCertificate {
+		pass(name(credential.CheckForm), credential.GoodCertificate, "")
+		pass(name(credential.CheckIssuer), issuer, "")
+		pass(name(credential.CheckLeaf), p.Alg, "certificate "+p.Key)
+		pass(name(credential.CheckTimes), "notAfter "+until, "")
+	} else {
+		pass(name(credential.CheckForm), credential.GoodForm, "")
+		pass(name(credential.CheckIssuer), issuer, "")
+		pass(name(credential.CheckSignature), p.Alg, "key "+p.Key)
+		pass(name(credential.CheckAudience), p.audience(at), "")
+		pass(name(credential.CheckTimes), "exp "+until, "")
 	}
-	pass(name(credential.CheckAudience), audience, "")
-	pass(name(credential.CheckTimes), "exp "+time.Unix(p.Expires, 0).UTC().Format(time.RFC3339), "")
 	if p.Review != "" {
 		defer pass(name(credential.CheckReview), string(p.Review), "") // it comes last
 	}
@@ -127,6 +132,16 @@ func (p *Proof) checks(agent registry.AgentName, at *registry.Model, pass func(n
 	if len(p.Shadow) > 0 {
 		pass(name(credential.CheckShadow), strings.Join(p.Shadow, ", "), "would admit it too")
 	}
+}
+
+// audience is whom a token was for. An assertion is for us, whatever the
+// issuer's audiences are.
+func (p *Proof) audience(at *registry.Model) string {
+	asserted := p.Place == placeClient || p.Place == placeGrant
+	if i := at.Rules().Issuer(p.Issuer); i != nil && len(i.Spec.Audiences) > 0 && !asserted {
+		return strings.Join(i.Spec.Audiences, ", ")
+	}
+	return "this server"
 }
 
 // credential finds the credential that admitted: the agent's, or of an instance

@@ -44,6 +44,8 @@ const (
 	placeGrant   = "grant assertion"
 	placeSubject = "subject token"
 	placeActor   = "actor token"
+
+	placeCertificate = "certificate"
 )
 
 // Proof is a credential that was verified.

@@ -27,6 +27,14 @@ type Request struct {
 
 	Assertion string // the grant of RFC 7523, Section 2.1
 
+	// Certificates is the client's certificate and what it sent to verify it
+	// with, DER, the leaf first; nil = there is none. That the client has its key
+	// was shown to whoever ended TLS (RFC 8705, Section 2).
+	Certificates [][]byte
+	// CertificateFault says what was wrong with how one came: ReasonAuthProxy =
+	// it was dropped, as if there were none; another reason = it is refused.
+	CertificateFault oauth.Reason
+
 	// RFC 8693, Section 2.1.
 	SubjectToken       string
 	SubjectTokenType   string
@@ -41,7 +49,8 @@ type Request struct {
 	Source string // the client's address, for the throttle of wrong secrets; never part of a decision
 }
 
-// hasCredentials reports whether the request tries to authenticate a client.
+// hasCredentials reports whether the request tries to authenticate a client by
+// something else than a certificate.
 // Credentials that are present are always checked, even where a grant would
 // do without them.
 func (r *Request) hasCredentials() bool {

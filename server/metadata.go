@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/tokenry/tokenry/oauth"
+	"github.com/tokenry/tokenry/server/clientcert"
 )
 
 // metadata is RFC 8414, Section 2.
@@ -22,6 +23,13 @@ type metadata struct {
 	SubjectTypes            []string          `json:"subject_types_supported"`
 	IDTokenSigningAlgorithm []string          `json:"id_token_signing_alg_values_supported"`
 	ServiceDocumentation    string            `json:"service_documentation"`
+	MTLSAliases             *mtlsAliases      `json:"mtls_endpoint_aliases,omitempty"`
+}
+
+// mtlsAliases are the endpoints for clients with a certificate: RFC 8705,
+// Section 5.
+type mtlsAliases struct {
+	TokenEndpoint string `json:"token_endpoint"`
 }
 
 // metadataDocument describes this server. The members about authorization
@@ -29,12 +37,16 @@ type metadata struct {
 // name always refuses (docs/divergences.md, RFC 8414).
 func (s *Server) metadataDocument() ([]byte, error) {
 	issuer := strings.TrimRight(s.Issuer, "/")
+	var aliases *mtlsAliases
+	if s.MTLSURL != "" {
+		aliases = &mtlsAliases{TokenEndpoint: strings.TrimRight(s.MTLSURL, "/") + "/token"}
+	}
 	return json.Marshal(metadata{
 		Issuer:        s.Issuer,
 		TokenEndpoint: oauth.TokenEndpoint(s.Issuer),
 		JWKSURI:       issuer + "/.well-known/jwks.json",
 		GrantTypes:    s.Endpoint.GrantTypes(), // explicit: the default would claim authorization_code
-		AuthMethods:   []string{"private_key_jwt", "spiffe_jwt", "client_secret_basic", "client_secret_post"},
+		AuthMethods:   s.authMethods(),
 		// RFC 8414, Section 2: required with private_key_jwt, without "none".
 		AuthAlgorithms:          []string{"ES256", "ES384", "ES512", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "EdDSA", "Ed25519"},
 		AuthorizationEndpoint:   issuer + "/authorize",
@@ -43,7 +55,22 @@ func (s *Server) metadataDocument() ([]byte, error) {
 		SubjectTypes:            []string{"public"},
 		IDTokenSigningAlgorithm: []string{s.Algorithm},
 		ServiceDocumentation:    "https://github.com/tokenry/tokenry",
+		MTLSAliases:             aliases,
 	})
+}
+
+// authMethods lists the ways to authenticate that work here: those by a
+// certificate only where one can arrive, and be verified.
+func (s *Server) authMethods() []string {
+	methods := []string{"private_key_jwt", "spiffe_jwt", "client_secret_basic", "client_secret_post"}
+	if !s.AsksCertificates && s.ClientCertHeader == clientcert.None {
+		return methods
+	}
+	methods = append(methods, "spiffe_x509", "self_signed_tls_client_auth") // RFC 8705, Section 2.2.1
+	if s.CertificateRoots {
+		methods = append(methods, "tls_client_auth") // RFC 8705, Section 2.1.1
+	}
+	return methods
 }
 
 func (s *Server) discovery(w http.ResponseWriter, _ *http.Request) error {

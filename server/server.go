@@ -19,6 +19,7 @@ import (
 	"github.com/ory/fosite"
 
 	"github.com/tokenry/tokenry/grants"
+	"github.com/tokenry/tokenry/server/clientcert"
 )
 
 // Config of the public server. All fields are required but those that say
@@ -30,8 +31,15 @@ type Config struct {
 	Ready          func() error     // nil error = this replica may issue
 	Algorithm      string           // of our signatures, for the metadata
 	RequestBytes   int64            // longest token request; zero = 65536
-	TrustedProxies []netip.Prefix   // whose X-Forwarded-For is believed; empty = nobody's
-	Log            *slog.Logger
+	TrustedProxies []netip.Prefix   // whose X-Forwarded-For is believed, and certificates; empty = nobody's
+
+	// How clients' certificates come (RFC 8705).
+	AsksCertificates bool              // a listener of this handler asks for them
+	ClientCertHeader clientcert.Format // how trusted proxies forward them; empty = not at all
+	CertificateRoots bool              // those of a public key infrastructure can be verified
+	MTLSURL          string            // where clients with a certificate find this server; empty = not published
+
+	Log *slog.Logger
 }
 
 // Server is the public half of an authorization server.

@@ -40,6 +40,7 @@ func (s *Server) token(w http.ResponseWriter, r *http.Request) (err error) {
 	}
 	d.Request = tokenRequest(form, r)
 	d.Request.Source = source(s.address(r))
+	s.certificate(r, d.Request)
 	if refused := checkGrantType(d.Request, s.Endpoint); refused != nil {
 		return refused
 	}

@@ -47,11 +47,18 @@ func (t TLS) On() bool { return t.CertFile != "" && t.KeyFile != "" }
 
 // Public is the listener that agents and resource servers talk to.
 type Public struct {
-	Listen         string
-	TLS            TLS
-	MTLSListen     string
-	TrustedProxies []netip.Prefix // whose X-Forwarded-For is believed
+	Listen           string
+	TLS              TLS
+	MTLSListen       string         // asks for client certificates; empty = no such listener
+	MTLSURL          string         // where agents reach it, for the metadata
+	MTLSCAFile       string         // roots of client certificates that are no SVIDs
+	ClientCertHeader string         // xfcc | rfc9440 | nginx; empty = none is read
+	TrustedProxies   []netip.Prefix // whose X-Forwarded-For and client certificates are believed
 }
+
+// Certificates reports whether there is a way for client certificates to
+// arrive.
+func (p Public) Certificates() bool { return p.MTLSListen != "" || p.ClientCertHeader != "" }
 
 // Admin is the listener that operators talk to.
 type Admin struct {

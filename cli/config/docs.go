@@ -56,6 +56,8 @@ variable with ` + "`_FILE`" + ` at its end; it is never taken from an argument. 
 - an issuer that is not https (http is for loopback), or has a query, a fragment or a slash at its end
 - a public listener without TLS, unless it is on loopback or ` + "`public.trusted_proxies`" + ` names the proxy that ends TLS
 - an admin listener without TLS off loopback, unless ` + "`admin.insecure_plaintext`" + ` is true
+- ` + "`public.mtls_listen` without `public.tls`, `public.client_cert_header` without `public.trusted_proxies`" + `
+- ` + "`public.mtls_url` or `public.mtls_ca_file`" + ` where client certificates have no way to arrive
 - ` + "`tokens.max_ttl`" + ` above one hour
 - ` + "`serve` without `database.url`, `admin.bootstrap_token_file` or `keys.kek_file`" + `
 - a setting whose feature this version does not have

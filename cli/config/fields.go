@@ -34,8 +34,11 @@ func listenerFields() []Field {
 		{Key: "public.tls.cert_file", Doc: "Certificate chain, PEM.", at: func(c *Config) any { return &c.Public.TLS.CertFile }},
 		{Key: "public.tls.key_file", Doc: "Private key of the certificate, PEM.", at: func(c *Config) any { return &c.Public.TLS.KeyFile }},
 		{Key: "public.tls.min", Default: "1.3", OneOf: []string{"1.2", "1.3"}, Doc: "Lowest TLS version.", at: func(c *Config) any { return &c.Public.TLS.Min }},
-		{Key: "public.mtls_listen", Later: true, Doc: "Address of a second listener that asks for client certificates.", at: func(c *Config) any { return &c.Public.MTLSListen }},
-		{Key: "public.trusted_proxies", Doc: "Networks of the proxies in front, whose forwarded client address is believed.", at: func(c *Config) any { return &c.Public.TrustedProxies }},
+		{Key: "public.mtls_listen", Doc: "Address of a second listener that asks for client certificates; TLS 1.3, with the certificate of `public.tls`.", at: func(c *Config) any { return &c.Public.MTLSListen }},
+		{Key: "public.mtls_url", Doc: "URL of this server for agents that have a client certificate, published in `mtls_endpoint_aliases`; with the path of the issuer, if it has one.", at: func(c *Config) any { return &c.Public.MTLSURL }},
+		{Key: "public.mtls_ca_file", Doc: "Roots of client certificates that are no SVIDs, PEM; read again when it changes. Empty: agents with `tls` can authenticate by `selfSigned` alone.", at: func(c *Config) any { return &c.Public.MTLSCAFile }},
+		{Key: "public.client_cert_header", OneOf: []string{"xfcc", "rfc9440", "nginx"}, Doc: "How the trusted proxies forward the client's certificate: `X-Forwarded-Client-Cert` of Envoy, `Client-Cert` of RFC 9440, or `X-SSL-Client-Cert` with nginx' `$ssl_client_escaped_cert`. Empty: not at all. They must remove the header that clients send.", at: func(c *Config) any { return &c.Public.ClientCertHeader }},
+		{Key: "public.trusted_proxies", Doc: "Networks of the proxies in front, whose forwarded client address is believed, and certificate with `public.client_cert_header`.", at: func(c *Config) any { return &c.Public.TrustedProxies }},
 
 		{Key: "admin.listen", Default: "127.0.0.1:8081", Doc: "Address of the listener that operators use.", at: func(c *Config) any { return &c.Admin.Listen }},
 		{Key: "admin.tls.cert_file", Doc: "Certificate chain, PEM.", at: func(c *Config) any { return &c.Admin.TLS.CertFile }},

@@ -44,6 +44,9 @@ func (f Field) schema() map[string]any {
 		s["type"] = "string"
 		if len(f.OneOf) > 0 {
 			s["enum"] = f.OneOf
+			if f.Default == "" {
+				s["enum"] = append([]string{""}, f.OneOf...)
+			}
 		}
 	case "integer":
 		s["type"] = "integer"

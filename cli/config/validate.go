@@ -120,8 +120,44 @@ func (v *validator) listeners() {
 	if v.listen("admin.listen", c.Admin.Listen) && !c.Admin.TLS.On() && !loopbackListen(c.Admin.Listen) && !c.Admin.InsecurePlaintext {
 		v.fault("admin.listen", "%s would take admin tokens without TLS; set admin.tls, or listen on 127.0.0.1, or set admin.insecure_plaintext: true", c.Admin.Listen)
 	}
+	v.certificates()
 	if c.Telemetry.Listen != "" {
 		v.listen("telemetry.listen", c.Telemetry.Listen)
+	}
+}
+
+// certificates checks the ways for client certificates to arrive, and that none
+// of the settings about them stands there without one.
+func (v *validator) certificates() {
+	p := v.c.Public
+	if p.MTLSListen != "" && v.listen("public.mtls_listen", p.MTLSListen) {
+		switch {
+		case !p.TLS.On():
+			v.fault("public.mtls_listen", "needs public.tls.cert_file and public.tls.key_file: the server shows the same certificate there")
+		case p.MTLSListen == p.Listen:
+			v.fault("public.mtls_listen", "is public.listen; give it an address of its own")
+		}
+	}
+	if p.ClientCertHeader != "" && len(p.TrustedProxies) == 0 {
+		v.fault("public.client_cert_header", "needs public.trusted_proxies: the header of anybody else is dropped")
+	}
+	if p.MTLSURL != "" {
+		v.mtlsURL(p.MTLSURL)
+	}
+	for _, s := range [][2]string{{"public.mtls_url", p.MTLSURL}, {"public.mtls_ca_file", p.MTLSCAFile}} {
+		if s[1] != "" && !p.Certificates() {
+			v.fault(s[0], "has no effect: set public.mtls_listen or public.client_cert_header, by which certificates arrive")
+		}
+	}
+}
+
+func (v *validator) mtlsURL(raw string) {
+	u, err := url.Parse(raw)
+	switch {
+	case err != nil || u.Scheme != "https" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.ForceQuery || strings.Contains(raw, "#"):
+		v.fault("public.mtls_url", "must be an https URL such as https://mtls.sts.example.com")
+	case strings.HasSuffix(raw, "/"):
+		v.fault("public.mtls_url", "must not end in a slash; write %s", strings.TrimRight(raw, "/"))
 	}
 }
 

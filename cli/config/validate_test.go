@@ -2,6 +2,7 @@ package config_test
 
 import (
 	"errors"
+	"maps"
 	"strings"
 	"testing"
 
@@ -24,7 +25,14 @@ func TestRefusedSettings(t *testing.T) {
 		{"public.listen", "8080", `"8080" is not an address; write 127.0.0.1:8080 or :8080`},
 		{"public.tls.cert_file", "/c.pem", "needs public.tls.key_file beside it"},
 		{"admin.tls.key_file", "/k.pem", "needs admin.tls.cert_file beside it"},
-		{"public.mtls_listen", ":8444", "not supported by this version; remove it"},
+		{"public.mtls_listen", ":8444", "needs public.tls.cert_file and public.tls.key_file: the server shows the same certificate there"},
+		{"public.mtls_listen", "8444", `"8444" is not an address; write 127.0.0.1:8080 or :8080`},
+		{"public.mtls_url", "https://mtls.example", "has no effect: set public.mtls_listen or public.client_cert_header, by which certificates arrive"},
+		{"public.mtls_url", "http://mtls.example", "must be an https URL such as https://mtls.sts.example.com"},
+		{"public.mtls_url", "https://mtls.example?", "must be an https URL such as https://mtls.sts.example.com"},
+		{"public.mtls_url", "https://mtls.example/", "must not end in a slash; write https://mtls.example"},
+		{"public.mtls_ca_file", "/ca.pem", "has no effect: set public.mtls_listen or public.client_cert_header, by which certificates arrive"},
+		{"public.client_cert_header", "XFCC", `"XFCC" is not one of xfcc, rfc9440, nginx`},
 		{"admin.listen", ":8081", ":8081 would take admin tokens without TLS; set admin.tls, or listen on 127.0.0.1, or set admin.insecure_plaintext: true"},
 		{"admin.oidc.issuer", "https://idp.example.com", "not supported by this version; remove it"},
 		{"admin.oidc.role_claim", "roles", "not supported by this version; remove it"},
@@ -64,6 +72,32 @@ func TestPublicListenerNeedsTLSLoopbackOrAProxy(t *testing.T) {
 			t.Errorf("%v: %v", extra, err)
 		}
 	}
+}
+
+func TestCertificatesNeedAWayIn(t *testing.T) {
+	t.Parallel()
+	base := map[string]string{"issuer": "https://sts.example.com", "public.listen": "127.0.0.1:8443"}
+	files := map[string]string{"public.tls.cert_file": "c", "public.tls.key_file": "k", "public.mtls_listen": ":8444"}
+	proxy := map[string]string{"public.client_cert_header": "xfcc", "public.trusted_proxies": "10.0.0.1"}
+	more := map[string]string{"public.mtls_url": "https://mtls.example", "public.mtls_ca_file": "/ca.pem"}
+	for name, extra := range map[string][]map[string]string{"listener": {base, files, more}, "proxy": {base, proxy, more}, "both": {base, files, proxy, more}} {
+		flags := map[string]string{}
+		for _, m := range extra {
+			maps.Copy(flags, m)
+		}
+		if _, err := config.Load("", nil, flags); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	flags := maps.Clone(base)
+	flags["public.client_cert_header"] = "nginx"
+	_, err := config.Load("", nil, flags)
+	wantProblem(t, err, "--set: public.client_cert_header: needs public.trusted_proxies: the header of anybody else is dropped")
+	flags = maps.Clone(base)
+	maps.Copy(flags, files)
+	flags["public.mtls_listen"] = flags["public.listen"]
+	_, err = config.Load("", nil, flags)
+	wantProblem(t, err, "--set: public.mtls_listen: is public.listen; give it an address of its own")
 }
 
 func TestAdminPlaintextNeedsTheSwitch(t *testing.T) {

@@ -59,7 +59,8 @@ func (f Field) setText(c *Config, text string) error {
 	var err error
 	switch p := f.at(c).(type) {
 	case *string:
-		if len(f.OneOf) > 0 && !slices.Contains(f.OneOf, text) {
+		unset := text == "" && f.Default == ""
+		if len(f.OneOf) > 0 && !slices.Contains(f.OneOf, text) && !unset {
 			return fmt.Errorf("%q is not one of %s", text, strings.Join(f.OneOf, ", "))
 		}
 		*p = text

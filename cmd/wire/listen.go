@@ -13,13 +13,17 @@ import (
 
 	"github.com/tokenry/tokenry/cli/config"
 	"github.com/tokenry/tokenry/server"
+	"github.com/tokenry/tokenry/server/clientcert"
 )
 
-// listen opens both listeners and serves.
+// listen opens the listeners and serves.
 func (s *Server) listen() error {
+	p := s.cfg.Config.Public
 	public, err := server.New(server.Config{
 		Issuer: s.cfg.Issuer, Endpoint: s.endpoint, JWKS: s.ring.JWKS, Ready: s.ready, Algorithm: s.cfg.Keys.Algorithm,
-		RequestBytes: s.cfg.Limits.RequestBytes, TrustedProxies: s.cfg.Config.Public.TrustedProxies, Log: s.cfg.Log,
+		RequestBytes: s.cfg.Limits.RequestBytes, TrustedProxies: p.TrustedProxies, Log: s.cfg.Log,
+		AsksCertificates: p.MTLSListen != "", ClientCertHeader: clientcert.Format(p.ClientCertHeader),
+		CertificateRoots: p.MTLSCAFile != "", MTLSURL: p.MTLSURL,
 	})
 	if err != nil {
 		return err
@@ -28,35 +32,61 @@ func (s *Server) listen() error {
 	if err != nil {
 		return err
 	}
-	if s.PublicURL, err = s.serve(s.cfg.Public, s.cfg.Config.Public.Listen, s.cfg.Config.Public.TLS, public.Handler()); err != nil {
+	handler, headers := public.Handler(), 0
+	if p.ClientCertHeader != "" {
+		headers = forwardedHeaders
+	}
+	if s.PublicURL, err = s.serve(listener{open: s.cfg.Public, addr: p.Listen, tls: p.TLS, headers: headers}, handler); err != nil {
 		return fmt.Errorf("public listener: %w", err)
 	}
-	if s.AdminURL, err = s.serve(s.cfg.Admin, s.cfg.Config.Admin.Listen, s.cfg.Config.Admin.TLS, admin); err != nil {
+	if p.MTLSListen != "" {
+		if s.MTLSURL, err = s.serve(listener{open: s.cfg.MTLS, addr: p.MTLSListen, tls: p.TLS, headers: headers, mutual: true}, handler); err != nil {
+			return fmt.Errorf("mutual TLS listener: %w", err)
+		}
+	}
+	if s.AdminURL, err = s.serve(listener{open: s.cfg.Admin, addr: s.cfg.Config.Admin.Listen, tls: s.cfg.Config.Admin.TLS}, admin); err != nil {
 		return fmt.Errorf("admin listener: %w", err)
 	}
 	if s.cfg.Telemetry.Listen != "" {
-		if _, err = s.serve(nil, s.cfg.Telemetry.Listen, config.TLS{}, public.Metrics()); err != nil {
+		if _, err = s.serve(listener{addr: s.cfg.Telemetry.Listen}, public.Metrics()); err != nil {
 			return fmt.Errorf("telemetry listener: %w", err)
 		}
 	}
 	return nil
 }
 
-// serve serves h on l, or on addr when l is nil, and gives the base URL.
-func (s *Server) serve(l net.Listener, addr string, t config.TLS, h http.Handler) (string, error) {
-	scheme := "http"
+// listener says how one of the listeners listens.
+type listener struct {
+	open    net.Listener // nil = on addr
+	addr    string
+	tls     config.TLS
+	mutual  bool // ask for client certificates
+	headers int  // most bytes of a request's headers; 0 = plainHeaders
+}
+
+const (
+	plainHeaders     = 16 << 10
+	forwardedHeaders = 64 << 10 // a chain of RSA certificates, escaped
+)
+
+// serve serves h on a listener and gives the base URL.
+func (s *Server) serve(how listener, h http.Handler) (string, error) {
+	scheme, l, t := "http", how.open, how.tls
+	if how.mutual && !t.On() {
+		return "", errors.New("without a certificate of its own")
+	}
 	srv := &http.Server{
 		Handler:           h,
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       15 * time.Second, // also of bodies that no handler reads
 		WriteTimeout:      30 * time.Second,
 		IdleTimeout:       2 * time.Minute,
-		MaxHeaderBytes:    16 << 10,
+		MaxHeaderBytes:    max(plainHeaders, how.headers),
 		ErrorLog:          slog.NewLogLogger(s.cfg.Log.Handler(), slog.LevelWarn),
 	}
 	if l == nil {
 		var err error
-		if l, err = net.Listen("tcp", addr); err != nil {
+		if l, err = net.Listen("tcp", how.addr); err != nil {
 			return "", err
 		}
 	}
@@ -67,11 +97,7 @@ func (s *Server) serve(l net.Listener, addr string, t config.TLS, h http.Handler
 		if _, err := files.load(nil); err != nil {
 			return "", err
 		}
-		minimum := uint16(tls.VersionTLS13)
-		if t.Min == "1.2" {
-			minimum = tls.VersionTLS12
-		}
-		l = tls.NewListener(l, &tls.Config{MinVersion: minimum, GetCertificate: files.load, NextProtos: []string{"http/1.1"}})
+		l = tls.NewListener(l, tlsConfig(t, how.mutual, files.load))
 	}
 	s.listeners = append(s.listeners, srv)
 	s.loop(func() {
@@ -80,6 +106,21 @@ func (s *Server) serve(l net.Listener, addr string, t config.TLS, h http.Handler
 		}
 	})
 	return scheme + "://" + url, nil
+}
+
+// tlsConfig is that of a listener. A mutual one asks for a certificate and takes
+// any (RFC 8705, Section 6.1): whose it is and whether it leads anywhere is
+// decided anew for every request, by trust domain, in package credential. A
+// resumed session would skip the proof of the key, so there is none; and TLS
+// 1.2 has renegotiation.
+func tlsConfig(t config.TLS, mutual bool, load func(*tls.ClientHelloInfo) (*tls.Certificate, error)) *tls.Config {
+	c := &tls.Config{MinVersion: tls.VersionTLS13, GetCertificate: load, NextProtos: []string{"http/1.1"}}
+	if mutual {
+		c.ClientAuth, c.SessionTicketsDisabled = tls.RequestClientCert, true
+	} else if t.Min == "1.2" {
+		c.MinVersion = tls.VersionTLS12
+	}
+	return c
 }
 
 // certificate reads its files again when they change, at most once a second:

@@ -5,6 +5,7 @@ package wire
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -39,12 +40,14 @@ type Config struct {
 	// before the server starts; nil = listen as configured.
 	Public net.Listener
 	Admin  net.Listener
+	MTLS   net.Listener // used if public.mtls_listen is set
 }
 
 // Server is a running server.
 type Server struct {
 	PublicURL string // scheme, host and port of the public listener
 	AdminURL  string // … and of the admin listener
+	MTLSURL   string // … and of the one that asks for certificates; empty = there is none
 	Model     *registry.Model
 	DB        *storage.DB
 
@@ -153,8 +156,15 @@ func (s *Server) openEndpoint() error {
 	if s.outbound, err = outbound.New(outbound.Config{AllowNetworks: s.cfg.Trust.AllowNetworks, AllowHTTP: s.cfg.Trust.AllowHTTP}); err != nil {
 		return err
 	}
+	var authorities func() (*x509.CertPool, error)
+	if path := s.cfg.Config.Public.MTLSCAFile; path != "" {
+		authorities = (&roots{path: path, report: s.report("reading the roots of client certificates again")}).load
+		if _, err := authorities(); err != nil {
+			return err
+		}
+	}
 	s.verifier, err = credential.New(credential.Config{
-		Issuer: s.cfg.Issuer, TokenEndpoint: oauth.TokenEndpoint(s.cfg.Issuer), Model: s.Model, Outbound: s.outbound, Skew: s.cfg.Trust.ClockSkew, Now: s.cfg.Now,
+		Issuer: s.cfg.Issuer, TokenEndpoint: oauth.TokenEndpoint(s.cfg.Issuer), Model: s.Model, Outbound: s.outbound, Skew: s.cfg.Trust.ClockSkew, Now: s.cfg.Now, Roots: authorities,
 		Report: func(issuer registry.IssuerName, err error) {
 			s.cfg.Log.Warn("a trusted issuer", "issuer", issuer, "cause", err)
 		},

@@ -274,3 +274,23 @@ func TestIdleServerEndsAtOnce(t *testing.T) {
 		t.Errorf("an idle server took %s to end", took)
 	}
 }
+
+// TestMutualTLSNeedsItsFiles: a server that could verify no client certificate,
+// or show none of its own, does not start.
+func TestMutualTLSNeedsItsFiles(t *testing.T) {
+	t.Parallel()
+	for name, change := range map[string]func(*config.Config){
+		"mtls_ca_file": func(c *config.Config) { c.Public.MTLSCAFile = "/nowhere/ca.pem" },
+		"no certificate in PEM": func(c *config.Config) {
+			c.Public.MTLSCAFile = file(t, "ca.pem", "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n")
+		},
+		"mutual TLS listener": func(c *config.Config) { c.Public.MTLSListen = "127.0.0.1:0" }, // without public.tls
+	} {
+		c := config.Default()
+		c.Issuer, c.Database.URL = "https://sts.example", storagetest.URL(t)
+		c.Public.Listen, c.Admin.Listen, c.Telemetry.Listen = "127.0.0.1:0", "127.0.0.1:0", ""
+		change(&c)
+		_, err := wire.Start(t.Context(), wire.Config{Config: c, KEK: make([]byte, 32), BootstrapToken: "t"})
+		refused(t, err, name)
+	}
+}
