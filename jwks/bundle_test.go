@@ -248,6 +248,10 @@ func TestNotABundle(t *testing.T) {
 		many = append(many, jwk(t, fmt.Sprintf("k%d", i), "jwt-svid"))
 	}
 	good := jwk(t, "k1", "jwt-svid")
+	mixed := []object{good}
+	for range 100 {
+		mixed = append(mixed, jwk(t, "", "wit-svid"))
+	}
 	for name, body := range map[string]string{
 		"HTML":              "<html>",
 		"no keys":           `{"spiffe_sequence":1}`,
@@ -255,6 +259,7 @@ func TestNotABundle(t *testing.T) {
 		"object":            `{"keys":{}}`,
 		"keys twice":        `{"keys":[],` + bundle(t, nil, good)[1:],
 		"SEC-SF-13":         bundle(t, nil, many...),
+		"SEC-SF-13 mixed":   bundle(t, nil, mixed...),
 		"hint is text":      bundle(t, object{"spiffe_refresh_hint": "300"}, good),
 		"hint is a half":    bundle(t, object{"spiffe_refresh_hint": 0.5}, good),
 		"hint is negative":  bundle(t, object{"spiffe_refresh_hint": -1}, good),

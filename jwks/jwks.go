@@ -5,11 +5,14 @@
 // credential comes, and again when what it holds has grown old, when a
 // credential names a key that it does not hold, or when a file has changed. A
 // source that fails or turns to nonsense takes nothing away: the last good keys
-// serve for MaxStale beyond their time, and then nothing does.
+// serve for MaxStale beyond their time, and then nothing does. Or its source
+// pushes the keys: then they are what it said last, and MaxStale counts from the
+// moment that the source went away.
 //
 // Which issuer's keys a credential may be checked with is decided in package
 // credential, what a key looks like in package jose, and what may be connected
-// to in package outbound. Our own keys are in package keys.
+// to in package outbound. What only SPIFFE trust domains have is in jwks/spiffe.
+// Our own keys are in package keys.
 package jwks
 
 import (
