@@ -40,7 +40,11 @@ type Program struct {
 	program cel.Program
 	reads   []string // claims that it looks at by name
 	all     bool     // … or at any
+	paths   []path   // claims that it looks at, in full
 }
+
+// evaluating begins every error of Eval but ErrNotBool.
+const evaluating = "evaluating the condition: "
 
 // environment is what every condition is compiled in; it never changes.
 var environment = sync.OnceValues(func() (*cel.Env, error) {
@@ -83,6 +87,7 @@ func Compile(expr string) (*Program, error) {
 	}
 	p := &Program{source: expr, program: program}
 	p.reads, p.all = reads(parsed)
+	p.paths = pathsOf(parsed)
 	return p, nil
 }
 
@@ -112,7 +117,7 @@ func (p *Program) Eval(claims map[string]any) (bool, error) {
 	}
 	out, _, err := p.program.Eval(map[string]any{Variable: claims})
 	if err != nil {
-		return false, fmt.Errorf("evaluating the condition: %w", err)
+		return false, fmt.Errorf(evaluating+"%w", err)
 	}
 	b, ok := out.Value().(bool)
 	if !ok {
