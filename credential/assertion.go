@@ -37,6 +37,10 @@ func (v *Verifier) Assertion(ctx context.Context, raw, kind string) (*Assertion,
 	if err != nil {
 		return nil, err
 	}
+	return e.assertion(ctx, kind)
+}
+
+func (e *exam) assertion(ctx context.Context, kind string) (*Assertion, error) {
 	switch kind {
 	case spiffeAssertion:
 		return e.spiffeAssertion(ctx)
@@ -72,8 +76,7 @@ func (e *exam) bearerAssertion(ctx context.Context) (*Assertion, error) {
 	if err != nil {
 		return nil, e.refused(CheckIssuer, err)
 	}
-	// The name of an agent has no "://", the `iss` of an issuer has.
-	if !strings.Contains(iss, "://") && iss != "" && e.rules.IssuerByURL(iss) == nil {
+	if e.namesAgent(iss) {
 		return e.selfIssued(ctx, iss)
 	}
 	if err := e.route(); err != nil {
@@ -91,6 +94,12 @@ func (e *exam) bearerAssertion(ctx context.Context) (*Assertion, error) {
 		return nil, err
 	}
 	return &Assertion{Identity: *e.done()}, nil
+}
+
+// namesAgent reports whether iss wants to be the name of an agent, which has no
+// "://", as the `iss` of an issuer has.
+func (e *exam) namesAgent(iss string) bool {
+	return iss != "" && !strings.Contains(iss, "://") && e.rules.IssuerByURL(iss) == nil
 }
 
 // selfIssued verifies an assertion that the agent named iss signed itself

@@ -45,6 +45,9 @@ func (e *exam) accepted() []string {
 	return []string{e.config.Issuer}
 }
 
+// noAPIServer is what is wanted of a token that the API server would accept.
+const noAPIServer = "no audience of the API server"
+
 // workloadAudience checks that a workload's token was made for us and for
 // nobody else: every other audience could use it here in its name.
 func (e *exam) workloadAudience() error {
@@ -53,7 +56,7 @@ func (e *exam) workloadAudience() error {
 		return err
 	}
 	if e.issuer.Spec.Type == registry.Kubernetes && slices.ContainsFunc(values, e.apiServer) {
-		return e.fail(CheckAudience, FaultAudience, list(values), "no audience of the API server")
+		return e.fail(CheckAudience, FaultAudience, list(values), noAPIServer)
 	}
 	if len(values) > 1 {
 		return e.fail(CheckAudience, FaultAudienceMany, list(values), "one value")

@@ -35,6 +35,7 @@ type exam struct {
 	issuer   *registry.IssuerEntry
 	idToken  bool // declared as one
 	identity Identity
+	nearest  *trial // of those that failed, the one that came furthest; nil = none was held
 	checks   []Check
 }
 

@@ -23,5 +23,8 @@ func (v *Verifier) Grant(ctx context.Context, raw string) (*Identity, error) {
 	if e.identity.Tokens != registry.WorkloadTokens {
 		return nil, e.fail(CheckType, FaultType, string(e.issuer.Name), "an issuer of workload tokens")
 	}
-	return e.platform(ctx, jwtType)
+	if err := e.platform(ctx, jwtType); err != nil {
+		return nil, err
+	}
+	return e.done(), nil
 }

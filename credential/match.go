@@ -2,8 +2,6 @@ package credential
 
 import (
 	"context"
-	"maps"
-	"slices"
 
 	"github.com/tokenry/tokenry/jose"
 	"github.com/tokenry/tokenry/registry"
@@ -51,13 +49,13 @@ func (e *exam) workload(ctx context.Context) error {
 // and no pattern comes before another. A workload's token without a binding is
 // refused and never taken for a user's.
 func (e *exam) match() error {
-	var admitted, nearest *trial
+	var admitted *trial
 	for _, b := range e.model.Bindings(e.rules, e.issuer.Name, e.identity.Subject) {
-		t := e.try(&b)
+		t := e.try(&trial{bound: &b, agent: b.Agent})
 		switch {
 		case t.fault != nil:
-			if nearest == nil || t.passed > nearest.passed {
-				nearest = t
+			if e.nearest == nil || t.passed > e.nearest.passed {
+				e.nearest = t
 			}
 		case b.Credential.Mode == registry.Shadow:
 			e.identity.Shadow = append(e.identity.Shadow, t.name())
@@ -72,9 +70,10 @@ func (e *exam) match() error {
 		e.take(admitted)
 	case len(e.identity.Shadow) > 0:
 		return e.fail(CheckMode, FaultShadow, list(e.identity.Shadow), "a credential in mode enforce")
-	case nearest != nil:
-		e.checks, e.identity.Agent = append(e.checks, nearest.checks...), nearest.bound.Agent
-		return e.failed(nearest.at, nearest.fault)
+	case e.nearest != nil:
+		t := e.nearest
+		e.checks, e.identity.Agent = append(e.checks, t.checks[:t.passed]...), t.bound.Agent
+		return e.failed(t.at, t.fault)
 	default:
 		return e.fail(CheckBinding, FaultNoBinding, e.identity.Subject, "a credential with this issuer and subject")
 	}
@@ -117,91 +116,4 @@ func (e *exam) enforced() error {
 		who = string(e.identity.Agent)
 	}
 	return e.fail(CheckMode, FaultShadow, "would be admitted as "+who, "an issuer in mode enforce")
-}
-
-// trial is one credential held against the workload.
-type trial struct {
-	bound   *registry.BoundCredential
-	agent   registry.AgentName
-	unknown bool    // the agent would be made now
-	passed  int     // how far it came
-	checks  []Check // those that passed
-	at      string  // the check that failed
-	fault   *Fault  // nil = it admits
-}
-
-func (t *trial) name() string { return string(t.agent) + " / " + t.bound.Credential.Name }
-
-func (t *trial) pass(check, shown, wanted string) {
-	t.passed++
-	t.checks = append(t.checks, Check{Name: check, OK: true, Shown: cut(shown), Wanted: cut(wanted)})
-}
-
-func (t *trial) fail(check, fault, shown, wanted string) *trial {
-	t.at, t.fault = check, &Fault{Name: fault, Shown: shown, Wanted: wanted}
-	return t
-}
-
-// try holds a credential whose subject matches against the rest of what the
-// token says.
-func (e *exam) try(b *registry.BoundCredential) *trial {
-	t := &trial{bound: b, agent: b.Agent, checks: make([]Check, 0, 2)}
-	c := b.Credential
-	if b.Agent == "" {
-		if !e.instance(t) {
-			return t
-		}
-	}
-	t.pass(CheckBinding, e.identity.Subject, t.name())
-	// What is bound to one audience of the issuer is not for another.
-	if c.Audience != "" && e.identity.Audience != c.Audience {
-		return t.fail(CheckAudience, FaultAudience, e.identity.Audience, c.Audience)
-	}
-	for _, path := range slices.Sorted(maps.Keys(c.Claims)) {
-		text, ok := registry.ClaimAt(e.claims, path)
-		switch want := c.Claims[path]; {
-		case !ok:
-			return t.fail(CheckPins, FaultNoBinding, "no "+path, path+" "+want)
-		case text != want:
-			// Mostly an account that was deleted and made again under its name.
-			return t.fail(CheckPins, FaultImmutable, path+" "+text, path+" "+want)
-		}
-	}
-	if len(c.Claims) > 0 {
-		t.pass(CheckPins, list(slices.Sorted(maps.Keys(c.Claims))), "equal to those of the credential")
-	}
-	if b.Condition == nil {
-		return t
-	}
-	ok, err := b.Condition.Eval(e.plain())
-	if err != nil { // a missing claim, mostly: it does not match
-		t.fail(CheckCondition, FaultNoBinding, err.Error(), b.Condition.String()).fault.Err = err
-		return t
-	}
-	if !ok {
-		return t.fail(CheckCondition, FaultNoBinding, "false", b.Condition.String())
-	}
-	t.pass(CheckCondition, "true", b.Condition.String())
-	return t
-}
-
-// instance finds out which instance the subject is. Its name belongs for ever to
-// the issuer and subject that it was made for.
-func (e *exam) instance(t *trial) bool {
-	name, ok := t.bound.Instance(e.identity.Subject)
-	if !ok {
-		t.agent = registry.AgentName(t.bound.Blueprint) + "/"
-		t.fail(CheckBinding, FaultNoBinding, t.bound.Credential.Subject.Suffix(e.identity.Subject), "a suffix of 1 to 200 letters, digits and . _ : / -")
-		return false
-	}
-	t.agent = name
-	known := e.model.Agent(name)
-	if t.unknown = known == nil; t.unknown {
-		return true
-	}
-	if made := known.Spec.Instance; made == nil || made.Issuer != e.issuer.Name || made.Subject != e.identity.Subject {
-		t.fail(CheckBinding, FaultNoBinding, e.identity.Subject, string(name)+", which belongs to another workload")
-		return false
-	}
-	return true
 }

@@ -103,27 +103,29 @@ func (v *Verifier) Subject(ctx context.Context, raw, typ string) (*Identity, err
 	if err != nil {
 		return nil, err
 	}
-	if err := e.route(); err != nil {
+	if err := e.foreign(ctx, typ); err != nil {
 		return nil, err
+	}
+	return e.done(), nil
+}
+
+// foreign verifies the token of a trusted issuer.
+func (e *exam) foreign(ctx context.Context, typ string) error {
+	if err := e.route(); err != nil {
+		return err
 	}
 	return e.platform(ctx, typ)
 }
 
 // platform verifies a token by the rules of the type of its issuer.
-func (e *exam) platform(ctx context.Context, typ string) (*Identity, error) {
-	var err error
+func (e *exam) platform(ctx context.Context, typ string) error {
 	switch e.issuer.Spec.Type {
 	case registry.SPIFFE:
-		err = e.svid(ctx, typ)
+		return e.svid(ctx, typ)
 	case registry.Kubernetes:
-		err = e.serviceAccount(ctx, typ)
+		return e.serviceAccount(ctx, typ)
 	case registry.OIDC:
-		err = e.oidc(ctx, typ)
-	default:
-		err = e.fail(CheckIssuer, FaultIssuerUnknown, string(e.issuer.Spec.Type), "spiffe, kubernetes or oidc")
+		return e.oidc(ctx, typ)
 	}
-	if err != nil {
-		return nil, err
-	}
-	return e.done(), nil
+	return e.fail(CheckIssuer, FaultIssuerUnknown, string(e.issuer.Spec.Type), "spiffe, kubernetes or oidc")
 }

@@ -105,16 +105,16 @@ func (e *exam) svidLeaf(leaf *x509.Certificate) error {
 // badChain ends the exam of an SVID that no authority of its trust domain has
 // signed. An operator who mixed two domains up is told so.
 func (e *exam) badChain(chain [][]byte, err error) error {
-	if domain := e.foreign(chain); domain != "" {
+	if domain := e.otherDomain(chain); domain != "" {
 		return e.failed(CheckChain, &Fault{Name: FaultSVIDTrustDomain, Shown: "an authority of " + domain, Wanted: "an authority of " + e.identity.IssuerURL, Err: err})
 	}
 	return e.failed(CheckChain, &Fault{Name: FaultSVIDChain, Shown: visible(strings.TrimPrefix(err.Error(), "x509: ")), Wanted: "an authority of " + e.identity.IssuerURL, Err: err})
 }
 
-// foreign returns another trust domain whose authority signed something in the
+// otherDomain returns another trust domain whose authority signed something in the
 // chain; "" when none is found among the bundles at hand. It waits for no fetch
 // and makes few signature checks: it only finds a better word for a refusal.
-func (e *exam) foreign(chain [][]byte) string {
+func (e *exam) otherDomain(chain [][]byte) string {
 	over, cancel := context.WithCancel(context.Background())
 	cancel()
 	var signed []*x509.Certificate

@@ -179,12 +179,18 @@ func (a *agents) unbind(e *AgentEntry) {
 	}
 }
 
-// bind makes the credentials of an entry known. One without a subject, or with
-// a condition that does not compile, would admit anybody: it stays unknown.
+// binds reports whether a credential is one that finds the agent. One without a
+// subject, or with a condition that does not compile, would admit anybody.
+func (e *AgentEntry) binds(i int) bool {
+	c := &e.Spec.Credentials[i]
+	return c.Subject != (SubjectMatch{}) && (c.Condition == "" || e.conditions[i] != nil)
+}
+
+// bind makes the credentials of an entry known.
 func (a *agents) bind(e *AgentEntry) {
 	for i := range e.Spec.Credentials {
 		c := &e.Spec.Credentials[i]
-		if c.Subject == (SubjectMatch{}) || c.Condition != "" && e.conditions[i] == nil {
+		if !e.binds(i) {
 			continue
 		}
 		if _, isPattern := c.Subject.Pattern(); isPattern {

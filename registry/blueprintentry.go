@@ -27,12 +27,18 @@ func newBlueprintEntry(e Entry[BlueprintName, Blueprint], p *programs) *Blueprin
 	return entry
 }
 
-// bind makes the pattern credentials known. One without a pattern, or with a
-// condition that does not compile, would admit anybody: it stays unknown.
+// binds reports whether a credential is one that finds instances. One without a
+// pattern, or with a condition that does not compile, would admit anybody.
+func (e *BlueprintEntry) binds(i int) bool {
+	c := &e.Spec.Credentials[i]
+	_, isPattern := c.Subject.Pattern()
+	return isPattern && (c.Condition == "" || e.conditions[i] != nil)
+}
+
+// bind makes the pattern credentials known.
 func (e *BlueprintEntry) bind(x *patterns) {
 	for i := range e.Spec.Credentials {
-		c := &e.Spec.Credentials[i]
-		if _, isPattern := c.Subject.Pattern(); isPattern && (c.Condition == "" || e.conditions[i] != nil) {
+		if e.binds(i) {
 			x.add(pattern{blueprint: e, index: int32(i)})
 		}
 	}

@@ -130,6 +130,17 @@ func TestPatternsProperty(t *testing.T) {
 		for _, b := range m.Bindings(m.Rules(), "i", subject) {
 			found[b.Agent] = true
 		}
+		every := map[registry.AgentName]bool{}
+		for b := range m.BoundTo(m.Rules(), "i") {
+			every[b.Agent] = true
+		}
+		for range m.BoundTo(m.Rules(), "j") {
+			t.Fatal("a credential of another issuer")
+		}
+		// Two agents may have one exact subject here; Bindings finds the last.
+		if len(every) != len(all) {
+			t.Fatalf("%d agents have credentials, want %d", len(every), len(all))
+		}
 		for i, match := range all {
 			if match.Matches(subject) != found[registry.AgentName(rune('a'+i))] {
 				t.Fatalf("%s and %q: matches %v, found %v", match, subject, match.Matches(subject), found)
