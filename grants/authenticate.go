@@ -26,8 +26,8 @@ const (
 // subject. On success the presenter and its blueprint are active and the
 // blueprint allows the way in which it authenticated, whichever that was.
 func (e *Endpoint) Authenticate(ctx context.Context, d *Decision) *oauth.Error {
-	if !e.Model.Fresh() {
-		return d.refuse(oauth.Refuse(oauth.ReasonRegistryStale, nil), "registry", "not read for 4s", "a read within 4s")
+	if err := e.stale(d); err != nil {
+		return err
 	}
 	d.Time, d.rules = e.Now(), e.Model.Rules()
 	p, err := e.presenter(ctx, d)
@@ -35,17 +35,34 @@ func (e *Endpoint) Authenticate(ctx context.Context, d *Decision) *oauth.Error {
 		return err
 	}
 	d.claimed = p.Agent.Name
-	if why := p.Inactive(d.Time); why != "" {
-		return d.refuse(oauth.Refuse(oauth.ReasonAuthDisabled, nil), "agent", why, "an active agent of an active blueprint")
-	}
-	if !p.Blueprint.Allows(p.clientAuth()) {
-		return d.refuse(oauth.Refuse(oauth.ReasonAuthMethod, nil), "method", string(p.clientAuth()), "a method of clientAuth in blueprint "+string(p.Blueprint.Name))
+	if err := d.mayAuthenticate(p); err != nil {
+		return err
 	}
 	if err := d.sameClient(p); err != nil {
 		return err
 	}
 	d.Presenter = p
 	d.pass("presenter", string(p.Agent.Name)+" by "+p.Method, "blueprint "+string(p.Blueprint.Name))
+	return nil
+}
+
+// stale refuses while the registry in memory is too old to decide by.
+func (e *Endpoint) stale(d *Decision) *oauth.Error {
+	if e.Model.Fresh() {
+		return nil
+	}
+	return d.refuse(oauth.Refuse(oauth.ReasonRegistryStale, nil), "registry", "not read for 4s", "a read within 4s")
+}
+
+// mayAuthenticate checks that agent and blueprint are active, and that the
+// blueprint allows the way in which the agent proved itself.
+func (d *Decision) mayAuthenticate(p *Presenter) *oauth.Error {
+	if why := p.Inactive(d.Time); why != "" {
+		return d.refuse(oauth.Refuse(oauth.ReasonAuthDisabled, nil), "agent", why, "an active agent of an active blueprint")
+	}
+	if !p.Blueprint.Allows(p.clientAuth()) {
+		return d.refuse(oauth.Refuse(oauth.ReasonAuthMethod, nil), "method", string(p.clientAuth()), "a method of clientAuth in blueprint "+string(p.Blueprint.Name))
+	}
 	return nil
 }
 
@@ -229,20 +246,22 @@ func (d *Decision) fault(area, place string, err error) *oauth.Error {
 	if f.Agent != "" && area == oauth.AreaClient {
 		d.claimed = f.Agent
 	}
-	if errors.Is(err, credential.ErrUnavailable) {
-		e := oauth.Refuse(oauth.ReasonIssuerUnavailable, err)
-		e.RetryAfter = 5 * time.Second
-		return e
+	refused := oauth.Refuse(reasonOf(area, f), err)
+	if errors.Is(f, credential.ErrUnavailable) || errors.Is(f, credential.ErrReviewUnavailable) {
+		refused.RetryAfter = 5 * time.Second
 	}
-	if errors.Is(err, credential.ErrReviewUnavailable) {
-		e := oauth.Refuse(oauth.TokenFault(area, f.Name), err)
-		e.RetryAfter = 5 * time.Second
-		return e
-	}
-	return oauth.Refuse(faultReason(area, f.Name), err)
+	return refused
 }
 
-// faultReason is the reason of a fault at a position. Of a subject token that is
+// reasonOf is the reason of a credential's fault at its place.
+func reasonOf(area string, f *credential.Fault) oauth.Reason {
+	if errors.Is(f, credential.ErrUnavailable) {
+		return oauth.ReasonIssuerUnavailable
+	}
+	return faultReason(area, f.Name)
+}
+
+// faultReason is the reason of a fault at a place. Of a subject token that is
 // good and finds no agent it has a name of its own.
 func faultReason(area, fault string) oauth.Reason {
 	if area == oauth.AreaSubject {

@@ -25,7 +25,7 @@ func (s *Server) admin() (http.Handler, error) {
 	return admin.New(admin.Config{
 		DB: s.DB, Model: s.Model, Issuer: s.cfg.Issuer, Fetchable: s.outbound.Check,
 		Authenticate: admin.Tokens(map[string]string{administrator: s.cfg.BootstrapToken}),
-		Explain:      s.explain, Schema: s.schema, Written: s.written,
+		Explain:      s.explain, Test: s.endpoint.Test, Schema: s.schema, Written: s.written,
 		MaxTTL: s.cfg.Tokens.MaxTTL, Version: s.cfg.Version, Now: s.cfg.Now, Log: s.cfg.Log,
 	})
 }

@@ -19,6 +19,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"github.com/tokenry/tokenry/api"
+	"github.com/tokenry/tokenry/grants"
 	"github.com/tokenry/tokenry/registry"
 	"github.com/tokenry/tokenry/storage"
 )
@@ -41,6 +42,9 @@ type Config struct {
 	// there is none of that id.
 	Explain func(ctx context.Context, id string) (api.Decision, error)
 
+	// Test says what would become of a token, typ being jwt, id_token or empty.
+	Test func(ctx context.Context, raw, typ string) grants.Tested
+
 	// Schema tells the state of the database schema.
 	Schema func(ctx context.Context) (api.Schema, error)
 
@@ -61,8 +65,8 @@ func New(c Config) (http.Handler, error) {
 		return nil, errors.New("admin: db, model and log are required")
 	case c.Authenticate == nil:
 		return nil, errors.New("admin: nobody authenticates")
-	case c.Explain == nil || c.Schema == nil:
-		return nil, errors.New("admin: explain and schema are required")
+	case c.Explain == nil || c.Test == nil || c.Schema == nil:
+		return nil, errors.New("admin: explain, test and schema are required")
 	case c.Issuer == "" || c.MaxTTL == 0 || c.Version == "":
 		return nil, errors.New("admin: issuer, max ttl and version are required")
 	}
@@ -104,6 +108,7 @@ func (s *server) routes() (http.Handler, error) {
 	}
 	route(r, http.MethodPost, "/agents/{name}:rotate-secret", about{summary: "Give the agent a new client secret and show it once"}, s.rotateSecret)
 	route(r, http.MethodPost, "/apply", about{summary: "Bring a set of objects into force, all or none", body: r.schema(api.ApplyRequest{})}, s.apply)
+	route(r, http.MethodPost, "/credential-tests", about{summary: "Say what would become of a token, and why", body: r.schema(api.CredentialTest{}), reads: true}, s.testCredential)
 	route(r, http.MethodGet, "/federated-credentials", about{summary: "List the bindings of all agents"}, s.federatedCredentials)
 	route(r, http.MethodGet, "/decisions", about{summary: "List decisions, newest first"}, s.decisions)
 	route(r, http.MethodGet, "/decisions/{id}", about{summary: "Explain one decision"}, s.decision)

@@ -18,6 +18,9 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/tokenry/tokenry/api"
+	"github.com/tokenry/tokenry/credential"
+	"github.com/tokenry/tokenry/grants"
+	"github.com/tokenry/tokenry/outbound"
 	"github.com/tokenry/tokenry/registry"
 	"github.com/tokenry/tokenry/server/admin"
 	"github.com/tokenry/tokenry/storage"
@@ -61,8 +64,9 @@ func (l *log) String() string {
 
 // config is one that New takes.
 func config(db *storage.DB) admin.Config {
+	model := registry.NewModel(registry.ModelConfig{Fetch: db.Changes})
 	return admin.Config{
-		DB: db, Model: registry.NewModel(registry.ModelConfig{Fetch: db.Changes}), Issuer: issuer,
+		DB: db, Model: model, Issuer: issuer, Test: tester(model),
 		Authenticate: admin.Tokens(map[string]string{principal: token, "bob": "admin-token-of-bob"}),
 		Explain: func(_ context.Context, id string) (api.Decision, error) {
 			if !strings.HasPrefix(id, "dec_") || strings.ContainsAny(id, "\x00/") {
@@ -75,6 +79,21 @@ func config(db *storage.DB) admin.Config {
 		},
 		Schema: func(context.Context) (api.Schema, error) { return api.Schema{Version: 3, Wanted: 4}, nil },
 		MaxTTL: time.Hour, Version: "1.2.3", Log: slog.New(slog.DiscardHandler),
+	}
+}
+
+// tester examines tokens by the registry alone.
+func tester(m *registry.Model) func(context.Context, string, string) grants.Tested {
+	return func(ctx context.Context, raw, typ string) grants.Tested {
+		client, err := outbound.New(outbound.Config{})
+		if err != nil {
+			panic(err) // the zero Config is one that New takes
+		}
+		v, err := credential.New(credential.Config{Issuer: issuer, Model: m, Outbound: client})
+		if err != nil {
+			panic(err) // nothing is missing
+		}
+		return grants.Tested{Report: v.Test(ctx, raw, typ)}
 	}
 }
 
@@ -262,6 +281,7 @@ func TestNewRefuses(t *testing.T) {
 		"no log":          func(c *admin.Config) { c.Log = nil },
 		"no authenticate": func(c *admin.Config) { c.Authenticate = nil },
 		"no explain":      func(c *admin.Config) { c.Explain = nil },
+		"no test":         func(c *admin.Config) { c.Test = nil },
 		"no schema":       func(c *admin.Config) { c.Schema = nil },
 		"no issuer":       func(c *admin.Config) { c.Issuer = "" },
 		"no max ttl":      func(c *admin.Config) { c.MaxTTL = 0 },

@@ -20,6 +20,7 @@ type about struct {
 	optional bool         // the body may be left out
 	answer   *huma.Schema // nil = as the output type says
 	created  bool         // it may answer 201 as well
+	reads    bool         // a POST that writes nothing
 	list     *huma.Schema // the answer is a page of these
 }
 
@@ -86,7 +87,7 @@ func refusals(op huma.Operation, d about) []int {
 	if d.body != nil {
 		statuses = append(statuses, http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType)
 	}
-	if op.Method != http.MethodGet {
+	if op.Method != http.MethodGet && !d.reads {
 		statuses = append(statuses, http.StatusConflict)
 	}
 	if op.Method == http.MethodPut || op.Method == http.MethodDelete {

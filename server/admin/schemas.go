@@ -25,7 +25,7 @@ func (r *router) complete() {
 	}
 	sent := map[string]bool{}
 	for name := range schemas.Map() {
-		if strings.HasPrefix(name, "Manifest") || name == "ApplyRequest" || name == "StateChange" {
+		if strings.HasPrefix(name, "Manifest") || name == "ApplyRequest" || name == "StateChange" || name == "CredentialTest" {
 			collect(schemas.Map(), name, sent)
 		}
 	}
