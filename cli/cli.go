@@ -60,6 +60,7 @@ type app struct {
 	plaintext bool
 
 	stdinTaken bool
+	flagTaken  bool // --token-file means another token to this command than the admin's
 
 	// asked is whom the command speaks to, for its errors.
 	asked struct{ server, token string }
@@ -114,7 +115,7 @@ func New(c Config) *cobra.Command {
 	}
 	add("start", a.devCommand(), a.tryCommand())
 	add("run", a.serveCommand(), a.migrateCommand(), a.configCommand())
-	add("manage", a.applyCommand(), a.getCommand(), a.describeCommand(), a.deleteCommand(), a.agentCommand())
+	add("manage", a.applyCommand(), a.getCommand(), a.describeCommand(), a.deleteCommand(), a.agentCommand(), a.issuerCommand())
 	add("tokens", a.tokenCommand(), a.explainCommand())
 	add("other", a.versionCommand())
 	completionCommand(root)

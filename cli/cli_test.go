@@ -146,7 +146,7 @@ func TestRootHelp(t *testing.T) {
 	for _, args := range [][]string{{"--help"}, {}} {
 		r := u.run(args...)
 		r.want(t, cli.ExitOK, "Getting started:", "Running a server:", "Managing resources:", "Tokens and decisions:", "Other:", "Exit codes: 0 ok, 1 usage")
-		for _, name := range strings.Fields("dev try serve migrate apply get describe delete agent token explain config version completion") {
+		for _, name := range strings.Fields("dev try serve migrate apply get describe delete agent issuer token explain config version completion") {
 			if !strings.Contains(r.out, "\n  "+name+" ") {
 				t.Errorf("the help does not list %s", name)
 			}
@@ -155,7 +155,7 @@ func TestRootHelp(t *testing.T) {
 			t.Error("a command is in no group")
 		}
 	}
-	for _, name := range []string{"agent", "token", "config", "migrate", "completion"} {
+	for _, name := range []string{"agent", "issuer", "token", "config", "migrate", "completion"} {
 		u.run(name).want(t, cli.ExitOK, "Available Commands:")
 	}
 }
@@ -207,6 +207,10 @@ func TestUsageErrors(t *testing.T) {
 		{[]string{"get", "agents", "--server", "localhost:1"}, `"localhost:1" is no URL of a server`},
 		{[]string{"get", "agents", "--server", "ftp://127.0.0.1", "--token-file", "-"}, `"ftp://127.0.0.1" is no URL of a server`},
 		{[]string{"get", "agents", "--server", "http://127.0.0.1", "--token-file", "-"}, "stdin is empty"},
+		{[]string{"issuer", "tset"}, `tokenry issuer has no command "tset"; did you mean "test"?`},
+		{[]string{"issuer", "test"}, "test which token? give --token-file FILE, or - for stdin"},
+		{[]string{"issuer", "test", "--token-file", "x", "--token-type", "saml"}, "--token-type saml: there are jwt, id_token"},
+		{[]string{"issuer", "test", "--token-file", "x", "--server", "http://127.0.0.1:1"}, "no admin token for http://127.0.0.1:1: give TOKENRY_TOKEN_FILE"},
 		{[]string{"try"}, "try needs a running dev: start `tokenry dev`"},
 		{[]string{"token", "verify"}, "whose tokens? start a server with `tokenry dev`, or give --issuer"},
 		{[]string{"dev"}, "this build has no server in it"},

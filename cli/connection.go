@@ -40,7 +40,7 @@ func (a *app) client() (*api.Client, error) {
 		}
 	}
 	if server == "" {
-		return nil, usage("no server: start one with `tokenry dev`, or give --server and --token-file")
+		return nil, usage("no server: start one with `tokenry dev`, or give --server and %s", a.adminToken())
 	}
 	return a.connect(server, file)
 }
@@ -75,7 +75,7 @@ func (a *app) connect(server, file string) (*api.Client, error) {
 		return nil, err
 	}
 	if file == "" {
-		return nil, usage("no admin token for %s: give --token-file", server)
+		return nil, usage("no admin token for %s: give %s", server, a.adminToken())
 	}
 	token, err := a.input(file)
 	if err != nil {
@@ -90,6 +90,14 @@ func (a *app) connect(server, file string) (*api.Client, error) {
 		return nil, usage("%s", strings.TrimPrefix(err.Error(), "api: "))
 	}
 	return client, nil
+}
+
+// adminToken is how the admin token is given.
+func (a *app) adminToken() string {
+	if a.flagTaken {
+		return "TOKENRY_TOKEN_FILE"
+	}
+	return "--token-file"
 }
 
 // confidential refuses to send a secret over plain http to another machine,

@@ -77,7 +77,7 @@ func (a *app) failure(err error) error {
 	switch e.Status {
 	case http.StatusUnauthorized:
 		return &Error{Code: ExitRefused, Err: fmt.Errorf("%s does not take the admin token %s (401)\n"+
-			"  is it that of another server, or of an earlier start of `tokenry dev`? see --token-file", a.asked.server, a.asked.token)}
+			"  is it that of another server, or of an earlier start of `tokenry dev`? see %s", a.asked.server, a.asked.token, a.adminToken())}
 	case http.StatusBadRequest:
 		if e.Problem.Code == "" {
 			err = fmt.Errorf("%w%s", err, maybeTLS(a.asked.server))

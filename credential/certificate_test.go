@@ -1,6 +1,7 @@
 package credential_test
 
 import (
+	"crypto/ecdsa"
 	"crypto/rsa"
 	"crypto/x509"
 	"encoding/base64"
@@ -28,12 +29,30 @@ type certWorld struct {
 	own   *authtest.ClientCert
 }
 
+// authority is a certificate authority as bundles show it.
+func authority(t testing.TB, a *authtest.Authority) object {
+	t.Helper()
+	public, ok := a.Certificate.PublicKey.(*ecdsa.PublicKey)
+	if !ok {
+		t.Fatalf("a key of type %T", a.Certificate.PublicKey)
+	}
+	point, err := public.Bytes() // 4, x, y: SEC 1, Section 2.3.3
+	if err != nil {
+		t.Fatal(err)
+	}
+	b64 := base64.RawURLEncoding.EncodeToString
+	return object{
+		"kty": "EC", "use": "x509-svid", "crv": "P-256", "x": b64(point[1:33]), "y": b64(point[33:]),
+		"x5c": []string{base64.StdEncoding.EncodeToString(a.Certificate.Raw)},
+	}
+}
+
 func newCertWorld(t testing.TB) *certWorld {
 	t.Helper()
 	clock := &authtest.Clock{}
 	w := &certWorld{world: newWorld(t, clock.Now()), clock: clock, mesh: authtest.NewAuthority(t, clock, "mesh", nil)}
 	bundle := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) {
-		_ = json.NewEncoder(rw).Encode(object{"keys": []object{{"kty": "EC", "use": "x509-svid", "x5c": []string{base64.StdEncoding.EncodeToString(w.mesh.Certificate.Raw)}}}})
+		_ = json.NewEncoder(rw).Encode(object{"keys": []object{authority(t, w.mesh)}})
 	}))
 	t.Cleanup(bundle.Close)
 	w.put(registry.KindTrustedIssuer, "prod", &registry.TrustedIssuer{Type: registry.SPIFFE, TrustDomain: "td.example", Keys: registry.KeySource{BundleURL: bundle.URL}})
