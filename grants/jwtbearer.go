@@ -22,7 +22,7 @@ func (jwtBearer) name() string { return "jwt_bearer" }
 // bootstrap takes the assertion for client authentication too (RFC 7523,
 // Section 3.1: it may be optional; when it is there it is checked first).
 func (g jwtBearer) bootstrap(ctx context.Context, d *Decision) (*Presenter, *oauth.Error) {
-	if d.Request.Assertion == "" {
+	if !d.Request.hasAssertion() {
 		return nil, d.unauthenticated("no credentials")
 	}
 	return g.proven(ctx, d, g.shown(d.Request))
@@ -33,7 +33,7 @@ func (g jwtBearer) subject(ctx context.Context, d *Decision) (policy.Subject, *o
 	if d.bootstrap != nil {
 		return g.bootstrapped(d)
 	}
-	if d.Request.Assertion == "" { // RFC 7521, Section 4.1: required
+	if !d.Request.hasAssertion() { // RFC 7521, Section 4.1: required
 		return policy.Subject{}, d.refuse(oauth.Refuse(oauth.ReasonAssertionMissing, nil), "parse", "none", "assertion")
 	}
 	id, err := g.foreign(ctx, d, g.shown(d.Request))

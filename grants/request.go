@@ -61,6 +61,9 @@ func (r *Request) hasCredentials() bool {
 // made of an empty variable must not read as a token that is wrong.
 func (r *Request) hasSubject() bool { return strings.TrimSpace(r.SubjectToken) != "" }
 
+// hasAssertion reports the same of the assertion of a grant.
+func (r *Request) hasAssertion() bool { return strings.TrimSpace(r.Assertion) != "" }
+
 // scopePattern is the grammar of RFC 6749, Section 3.3: tokens of printable
 // ASCII without quote and backslash, separated by single spaces.
 var scopePattern = regexp.MustCompile(`^[\x21\x23-\x5B\x5D-\x7E]+( [\x21\x23-\x5B\x5D-\x7E]+)*$`)

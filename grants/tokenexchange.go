@@ -20,7 +20,7 @@ func (tokenExchange) name() string { return "token_exchange" }
 func (g tokenExchange) bootstrap(ctx context.Context, d *Decision) (*Presenter, *oauth.Error) {
 	r := d.Request
 	switch {
-	case r.SubjectToken == "":
+	case !r.hasSubject():
 		return nil, d.unauthenticated("no credentials")
 	case oauth.TokenType(r.SubjectTokenType) == oauth.AccessTokenType:
 		return nil, d.unauthenticated("an access token")

@@ -126,7 +126,8 @@ func (r *remote) authorities() []*x509.Certificate {
 	return r.held.roots
 }
 
-// usable reports whether the keys held may serve at now.
+// usable reports whether the keys held may serve at now: as a stale answer does
+// while its source is away, RFC 9111, Section 4.2.4.
 func (r *remote) usable(now time.Time) bool {
 	return r.held != nil && now.Before(r.expires.Add(r.maxStale))
 }

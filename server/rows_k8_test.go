@@ -97,15 +97,15 @@ func TestRowsK8(t *testing.T) {
 			as.Apply(t, boundTo("one-account", "prod-cluster", "prod/pinned", `claims["kubernetes.io"].serviceaccount.uid == "u-1"`))
 			authtest.WantIssued(t, bootstrapped(t, as, as.ServiceAccount(t, "pinned", kubernetesIO("pinned", nil))))
 			again := kubernetesIO("pinned", authtest.Claims{"serviceaccount": authtest.Claims{"name": "pinned", "uid": "u-2"}})
-			as.WantRefused(t, bootstrapped(t, as, as.ServiceAccount(t, "pinned", again)), oauth.InvalidRequest, subjectFault("condition"))
+			as.WantRefused(t, bootstrapped(t, as, as.ServiceAccount(t, "pinned", again)), oauth.InvalidRequest, oauth.ReasonNoBinding)
 		}},
 		{"K8-06", func(t *testing.T, as *authtest.Server) {
 			as.Apply(t, boundTo("pods-only", "prod-cluster", "prod/podded", `has(claims["kubernetes.io"].pod)`))
 			pod := kubernetesIO("podded", authtest.Claims{"pod": authtest.Claims{"name": "podded-0", "uid": "p-1"}})
 			authtest.WantIssued(t, bootstrapped(t, as, as.ServiceAccount(t, "podded", pod)))
 			authtest.WantIssued(t, asserted(t, as, as.ServiceAccount(t, "podded", pod)))
-			as.WantRefused(t, bootstrapped(t, as, as.ServiceAccount(t, "podded", kubernetesIO("podded", nil))), oauth.InvalidRequest, subjectFault("condition"))
-			as.WantRefused(t, asserted(t, as, as.ServiceAccount(t, "podded", kubernetesIO("podded", nil))), oauth.InvalidClient, clientFault("condition"))
+			as.WantRefused(t, bootstrapped(t, as, as.ServiceAccount(t, "podded", kubernetesIO("podded", nil))), oauth.InvalidRequest, oauth.ReasonNoBinding)
+			as.WantRefused(t, asserted(t, as, as.ServiceAccount(t, "podded", kubernetesIO("podded", nil))), oauth.InvalidClient, clientFault("no_binding"))
 		}},
 		{"K8-07", func(t *testing.T, as *authtest.Server) {
 			secret := authtest.Claims{

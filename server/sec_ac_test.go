@@ -102,6 +102,20 @@ func audienceCases() []row {
 
 func purposeCases() []row {
 	return []row{
+		// A cluster's token through a door that does not know its rules.
+		{"SEC-AC-20", func(t *testing.T, as *authtest.Server) {
+			p := authtest.NewParty(t, false)
+			as.Apply(t, fmt.Sprintf(`
+apiVersion: tokenry/v1
+kind: TrustedIssuer
+metadata: { name: disguised }
+spec: { type: oidc, tokens: workload, issuer: "%s", keys: { discovery: true } }
+`, p.URL))
+			claims := authtest.Payload(t, as.ServiceAccount(t, "research", authtest.Claims{"iss": p.URL}))
+			as.WantRefused(t, as.Post(t, authtest.ExchangeForm(p.Sign(t, "JWT", claims))), oauth.InvalidRequest, subjectFault("type"))
+			delete(claims, "kubernetes.io") // what is left of it still says what it is
+			as.WantRefused(t, as.Post(t, authtest.ExchangeForm(p.Sign(t, "JWT", claims))), oauth.InvalidRequest, oauth.ReasonNoBinding)
+		}},
 		{"SEC-AC-15", func(t *testing.T, as *authtest.Server) {
 			user := authtest.Payload(t, as.User(t, "alice", nil))
 			for _, typ := range []string{"logout+jwt", "secevent+jwt", "oauth-authz-resp+jwt", "application/secevent+jwt"} {

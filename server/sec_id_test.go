@@ -45,6 +45,11 @@ spec: { type: oidc, issuer: "`+iss+`", keys: { jwks: `+inline(t, p)+` } }
 		return func(url string) string { return url + path }
 	}
 	prove(t, []row{
+		{"SEC-ID-31", func(t *testing.T, as *authtest.Server) {
+			for _, target := range []string{`https://gateway.example\`, "https://gateway.example\t", "https://gateway.example%2F", "https://gateway%2eexample"} {
+				as.WantRefused(t, as.Post(t, itself("resource", target)(t, as)), oauth.InvalidTarget, oauth.ReasonTarget)
+			}
+		}},
 		near("SEC-ID-06", to("/realms/a?x"), to("/realms/a?"), to("/realms/a#f"), to("/realms/a#")),
 		near("SEC-ID-07", to("/realms/b/../a"), to("/%2e%2e/realms/a"), to("/realms/%61"), to("//realms/a"), to("/realms//a"), to("/realms/./a")),
 		{"SEC-ID-27", func(t *testing.T, as *authtest.Server) {

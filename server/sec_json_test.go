@@ -132,7 +132,7 @@ spec:
 		t.Errorf("issued for %v", c["sub"])
 	}
 	for _, other := range []string{"12345678901234567891", "12345678901234567168", "12345678901234567889", `"12345678901234567890"`} {
-		as.WantRefused(t, with(other), oauth.InvalidRequest, subjectFault("condition"))
+		as.WantRefused(t, with(other), oauth.InvalidRequest, oauth.ReasonNoBinding)
 	}
 	for _, float := range []string{"12345678901234567890.0", "1.2345678901234567890e19", "123456789012345678900", "12345678901234567890.5"} {
 		as.WantRefused(t, with(float), oauth.InvalidRequest, subjectFault("claim_type"))

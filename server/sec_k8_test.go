@@ -91,7 +91,7 @@ func TestSecurityK8(t *testing.T) {
 			}
 			authtest.WantIssued(t, post(authtest.Claims{"pod": authtest.Claims{"name": "seventeen-0", "uid": "p-1"}, "node": authtest.Claims{"name": "n"}}))
 			for _, other := range []string{"node", "secret"} {
-				as.WantRefused(t, post(authtest.Claims{other: authtest.Claims{"name": "seventeen-0", "uid": "x-1"}}), oauth.InvalidRequest, subjectFault("condition"))
+				as.WantRefused(t, post(authtest.Claims{other: authtest.Claims{"name": "seventeen-0", "uid": "x-1"}}), oauth.InvalidRequest, oauth.ReasonNoBinding)
 			}
 		}},
 	}...))

