@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/url"
 	"os"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -45,13 +46,22 @@ func fleets(ctx context.Context, w io.Writer, as *realServer, p plan) error {
 	return nil
 }
 
+// measure makes the rounds of CPU time and as many of latency; medians count.
 func (s *system) measure(ctx context.Context, p plan) error {
+	var p50s, p99s []time.Duration
 	for range p.rounds {
 		if err := s.closed(ctx, p.connections, p.seconds); err != nil {
 			return err
 		}
+		if err := s.open(ctx, p.rate, p.rateTime); err != nil {
+			return err
+		}
+		p50s, p99s = append(p50s, s.p50), append(p99s, s.p99)
 	}
-	return s.open(ctx, p.rate, p.rateTime)
+	slices.Sort(p50s)
+	slices.Sort(p99s)
+	s.p50, s.p99 = p50s[len(p50s)/2], p99s[len(p99s)/2]
+	return nil
 }
 
 // fleet makes n instances of the blueprint and returns them as a system whose
