@@ -171,7 +171,7 @@ func (c *Client) RotateSecret(ctx context.Context, agent string) (Secret, error)
 	return s, err
 }
 
-// FederatedCredentials reads one page of the bindings of all agents.
+// FederatedCredentials reads one page of the bindings of all agents and blueprints.
 func (c *Client) FederatedCredentials(ctx context.Context, p Page) (FederatedCredentialList, error) {
 	var list FederatedCredentialList
 	_, err := c.do(ctx, call{method: http.MethodGet, path: "/federated-credentials", query: p.query(), into: &list})

@@ -113,18 +113,24 @@ type Secret struct {
 	Secret   string `json:"secret,omitempty" doc:"256 random bits, base64url. Only its SHA-256 is kept. Absent in a dry run."`
 }
 
-// FederatedCredential is one binding, of whatever agent.
+// FederatedCredential is one binding: an agent's, or a blueprint's pattern.
 type FederatedCredential struct {
-	Agent     string                `json:"agent"`
+	Agent     string                `json:"agent,omitempty" doc:"Whom it stands for; absent when it is a blueprint's."`
+	Blueprint string                `json:"blueprint,omitempty" doc:"Whose instances it makes; absent when it is an agent's."`
 	Name      string                `json:"name"`
 	Issuer    string                `json:"issuer"`
 	Subject   registry.SubjectMatch `json:"subject"`
 	Audience  string                `json:"audience,omitempty"`
 	Condition string                `json:"condition,omitempty" doc:"CEL over claims."`
+	Claims    map[string]string     `json:"claims,omitempty" doc:"Pinned claims: path to the exact text."`
+	Mode      registry.Mode         `json:"mode,omitempty" enum:"enforce,shadow"`
+
+	MaxInstances int  `json:"maxInstances,omitempty" doc:"How many instances there may be at once."`
+	Instances    *int `json:"instances,omitempty" doc:"How many there are."`
 }
 
 // FederatedCredentialList is one page of bindings; a page holds the bindings of
-// up to limit agents.
+// up to limit agents and blueprints.
 type FederatedCredentialList struct {
 	Items      []FederatedCredential `json:"items"`
 	NextCursor string                `json:"next_cursor,omitempty"`

@@ -254,8 +254,18 @@ func TestAgentList(t *testing.T) {
 		}
 	}
 	bindings, err := p.FederatedCredentials(t.Context(), api.Page{})
-	if err != nil || len(bindings.Items) != 1 || bindings.NextCursor != "" {
-		t.Errorf("bindings %+v, %v; want that of the registered agent, on one page", bindings, err)
+	if err != nil || len(bindings.Items) != 2 || bindings.NextCursor != "" {
+		t.Fatalf("bindings %+v, %v; want that of the registered agent and the pattern, on one page", bindings, err)
+	}
+	if got := bindings.Items[1]; got.Agent != "" || got.Blueprint != "researcher" || got.MaxInstances != 20_000 || got.Instances == nil || *got.Instances == 0 {
+		t.Errorf("the pattern of the blueprint: %+v", got)
+	}
+	one, err := p.FederatedCredentials(t.Context(), api.Page{Limit: 1})
+	if err != nil || len(one.Items) != 1 || one.NextCursor == "" {
+		t.Fatalf("one binding: %+v, %v", one, err)
+	}
+	if rest, err := p.FederatedCredentials(t.Context(), api.Page{Cursor: one.NextCursor}); err != nil || len(rest.Items) != 1 || rest.Items[0].Blueprint != "researcher" {
+		t.Errorf("the page after: %+v, %v", rest, err)
 	}
 	if _, err := p.Decisions(t.Context(), api.DecisionFilter{Agent: "researcher/r0001"}, api.Page{}); err != nil {
 		t.Errorf("decisions of an instance: %v", err)

@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"net/http"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -60,7 +61,7 @@ func TestPages(t *testing.T) {
 	if err != nil || len(rest.Items) != 27 || rest.NextCursor != "" {
 		t.Errorf("%d more bindings, cursor %q, %v", len(rest.Items), rest.NextCursor, err)
 	}
-	if got, want := bindings.Items[0], (api.FederatedCredential{Agent: "w-000", Name: "spire", Issuer: "prod", Subject: registry.SubjectMatch{Exact: "spiffe://prod.example/w/0"}}); got != want {
+	if got, want := bindings.Items[0], (api.FederatedCredential{Agent: "w-000", Name: "spire", Issuer: "prod", Subject: registry.SubjectMatch{Exact: "spiffe://prod.example/w/0"}}); !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
 	p.quiet(t)
