@@ -53,13 +53,11 @@ func hint(env *cel.Env, name string) string {
 // Nearest returns the one of known that word is most likely a misspelling of,
 // or "" when none is near enough.
 func Nearest(word string, known []string) string {
-	best, most := "", max(1, min(len(word)/3, 3))+1
-	for _, k := range known {
-		if d := distance(strings.ToLower(word), strings.ToLower(k)); d < most {
-			best, most = k, d
-		}
+	lower := make([]string, len(known))
+	for i, k := range known {
+		lower[i] = strings.ToLower(k)
 	}
-	return best
+	return nearest(strings.ToLower(word), known, lower, 3)
 }
 
 // Misspelt returns the one of known that is one or two letters from word (one,
@@ -69,10 +67,16 @@ func Misspelt(word string, known []string) string {
 	if slices.Contains(known, word) {
 		return ""
 	}
-	best, most := "", max(1, min(len(word)/3, 2))+1
-	for _, k := range known {
-		if d := distance(word, k); d < most {
-			best, most = k, d
+	return nearest(word, known, known, 2)
+}
+
+// nearest returns the one of known whose form is at most so many letters from
+// word, and fewer when word is short.
+func nearest(word string, known, forms []string, letters int) string {
+	best, most := "", max(1, min(len(word)/3, letters))+1
+	for i, form := range forms {
+		if d := distance(word, form); d < most {
+			best, most = known[i], d
 		}
 	}
 	return best

@@ -115,14 +115,14 @@ func (v *Verifier) openSet(issuer *registry.IssuerEntry) (*jwks.Set, error) {
 	if keys.Discovery {
 		from.Discovery = spec.Issuer
 	}
-	if spec.Keys.WorkloadAPI != "" {
+	if keys.WorkloadAPI != "" {
 		domain, err := spiffeid.TrustDomainFromString(spec.TrustDomain)
 		if err != nil {
 			return nil, err
 		}
-		from.Feed = spiffe.Workload{Address: spec.Keys.WorkloadAPI, TrustDomain: domain}.Feed
+		from.Feed = spiffe.Workload{Address: keys.WorkloadAPI, TrustDomain: domain}.Feed
 	}
-	if spec.Keys.BundleProfile == "https_spiffe" {
+	if keys.BundleProfile == registry.HTTPSSPIFFE {
 		endpoint, err := v.endpoint(spec)
 		if err != nil {
 			return nil, err

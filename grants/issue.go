@@ -1,6 +1,7 @@
 package grants
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"strings"
@@ -71,7 +72,7 @@ func (e *Endpoint) late(d *Decision, c *token.Claims, signErr error) *oauth.Erro
 	case !subject.IsZero() && !now.Before(subject):
 		// It was good when it was verified. To come again with it would be of no
 		// use, which 503 would advise.
-		return d.refuse(oauth.Refuse(oauth.TokenFault(oauth.AreaSubject, credential.FaultExpired), nil), "record", "committed after exp of the subject token", "a commit before")
+		return d.refuse(oauth.Refuse(oauth.TokenFault(cmp.Or(d.area, oauth.AreaSubject), credential.FaultExpired), nil), "record", "committed after exp of the token that was shown", "a commit before")
 	case !now.Before(c.Expires):
 		return d.refuse(oauth.Refuse(oauth.ReasonLedgerUnavailable, errors.New("the commit took longer than the token lives")), "record", "committed too late", "a commit within the life of the token")
 	case errors.Is(signErr, keys.ErrNoKey):

@@ -31,7 +31,7 @@ func Docs() string {
 func areaText(area string) string {
 	switch area {
 	case AreaClient:
-		return "\nEvery one of these reads `client_auth.failed` on the wire, or an outsider could learn which agents exist. `tokenry explain`\nshows which one it was.\n"
+		return "\nEvery one of these that is `invalid_client` reads `client_auth.failed` on the wire, or an outsider could learn which agents\nexist. `tokenry explain` shows which one it was.\n"
 	case AreaSubject:
 		return "\nFaults of `subject_token`: always `invalid_request`, never `invalid_grant` (RFC 8693, Section 2.2.2).\n"
 	case AreaGrant:

@@ -149,7 +149,6 @@ var tokenFaults = []struct{ fault, meaning, fix string }{
 	{"act_untrusted", "The token has act, which this issuer may not assert.", "Exchange the user's own token."},
 	{"cnf", "The token is bound to a key that the request did not prove.", "Send an unbound token."},
 	{"no_binding", "The token's subject is not bound to an agent.", "Add a credential to the agent: issuer and exact subject as shown."},
-	{"binding_disabled", "The token's binding is disabled.", "Enable it."},
 	{"immutable_id_mismatch", "The token has another value for a claim that the binding pins: mostly an account that was deleted and made again under its name.", "Compare the claims; pin the new value if that is right."},
 	{"binding_ambiguous", "The token matches credentials of two agents.", "Make their subjects or conditions exclude each other."},
 	{"shadow", "The token is of an issuer, or only matches credentials, in mode shadow: these record and never admit.", "Set mode to enforce."},

@@ -150,7 +150,7 @@ func buildTable() map[Reason]Definition {
 	for _, f := range tokenFaults {
 		for _, p := range positions {
 			r := TokenFault(p.area, f.fault)
-			if _, special := t[r]; special {
+			if _, special := t[r]; special || p.area == AreaSubject && unbound(f.fault) {
 				continue
 			}
 			t[r] = Definition{
@@ -160,6 +160,12 @@ func buildTable() map[Reason]Definition {
 		}
 	}
 	return t
+}
+
+// unbound says that a fault has a reason of its own, exchange.…, when the token
+// is a subject token: then nothing is wrong with the token itself.
+func unbound(fault string) bool {
+	return fault == "no_binding" || fault == "immutable_id_mismatch" || fault == "binding_ambiguous"
 }
 
 // positions are the places where a token can stand in a request. A bad

@@ -22,7 +22,8 @@ var (
 	errAnswer  = errors.New("the answer is no sound TLS or HTTP, or broke off")
 )
 
-// StatusError is an answer other than 200. Redirects are among them.
+// StatusError is an answer with another status than a good one: 200, of Post
+// also 201. Redirects are among them.
 type StatusError struct {
 	Code int // HTTP status code
 }

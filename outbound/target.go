@@ -129,6 +129,10 @@ func tlsConfig(r Request) (*tls.Config, error) {
 // ReadCAFile reads the certificates of a PEM file, at least one. Nothing is
 // kept, so that its owner can replace it while the server runs.
 func ReadCAFile(file string) ([]*x509.Certificate, error) {
+	// Opening a pipe would wait for its writer, for ever.
+	if info, err := os.Stat(file); err == nil && !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("the CA file %s is not a regular file", file)
+	}
 	f, err := os.Open(file)
 	if err != nil {
 		return nil, fmt.Errorf("reading the CA file: %w", err)

@@ -8,15 +8,15 @@ import (
 	"github.com/spiffe/go-spiffe/v2/spiffeid"
 )
 
-// httpsSPIFFE is the profile of bundle endpoints that prove who they are by an
+// HTTPSSPIFFE is the profile of bundle endpoints that prove who they are by an
 // X.509-SVID.
-const httpsSPIFFE = "https_spiffe"
+const HTTPSSPIFFE = "https_spiffe"
 
 // EndpointID returns the SPIFFE ID of the endpoint that serves the bundle, and
 // whether it belongs to the issuer's own trust domain; zero when the endpoint
 // proves itself in no such way.
 func (t *TrustedIssuer) EndpointID() (id spiffeid.ID, own bool) {
-	if t.Keys.BundleProfile != httpsSPIFFE {
+	if t.Keys.BundleProfile != HTTPSSPIFFE {
 		return spiffeid.ID{}, false
 	}
 	id, err := spiffeid.FromString(t.Keys.EndpointSPIFFEID)
@@ -33,7 +33,7 @@ func validateEndpoint(ps *problems, t *TrustedIssuer) {
 	if k.BundleProfile != "" && k.BundleURL == "" {
 		ps.add("spec.keys.bundleProfile", "has no effect without bundleUrl; leave it out")
 	}
-	if k.BundleProfile != httpsSPIFFE {
+	if k.BundleProfile != HTTPSSPIFFE {
 		if k.EndpointSPIFFEID != "" {
 			ps.add("spec.keys.endpointSpiffeId", "has no effect without bundleProfile: https_spiffe; leave it out")
 		}

@@ -115,5 +115,5 @@ func (w *world) reads(source string) []string {
 // firstSegment is the claim that a path begins in.
 func firstSegment(path string) string {
 	segment, _, _ := strings.Cut(path, "/")
-	return strings.NewReplacer("~1", "/", "~0", "~").Replace(segment)
+	return unescape(segment)
 }

@@ -14,6 +14,7 @@ import (
 type preset struct {
 	issuer     *regexp.Regexp // the `iss` that it can have
 	form       string         // … in words
+	shared     []string       // its hosts at which everybody can get a token
 	keys       func(issuer string) KeySource
 	algorithms []string
 	pins       []string       // claim paths of its immutable identifiers
@@ -54,6 +55,7 @@ var presets = sync.OnceValue(func() map[string]preset {
 		"buildkite": {
 			// "buildkite-agent oidc" (Buildkite documentation).
 			issuer: regexp.MustCompile(`^https://agent\.buildkite\.com$`),
+			shared: []string{"agent.buildkite.com"},
 			form:   "https://agent.buildkite.com",
 			keys:   discovered, algorithms: []string{"RS256"},
 			pins: []string{"pipeline_id", "organization_id"},
@@ -63,6 +65,7 @@ var presets = sync.OnceValue(func() map[string]preset {
 		"circleci": {
 			// "Using OpenID Connect tokens in jobs" (CircleCI documentation).
 			issuer: regexp.MustCompile(`^https://oidc\.circleci\.com/org/` + guid + `$`),
+			shared: []string{"oidc.circleci.com"},
 			form:   "https://oidc.circleci.com/org/<organization id>",
 			keys:   discovered, algorithms: []string{"RS256"},
 			pins: []string{"oidc.circleci.com~1project-id"}, subject: regexp.MustCompile(`^org/` + guid + `/project/` + guid + `/`), subjectIs: "org/<id>/project/<id>/…",
@@ -73,6 +76,7 @@ var presets = sync.OnceValue(func() map[string]preset {
 		"github-actions": {
 			// "OpenID Connect reference" (GitHub Docs).
 			issuer: regexp.MustCompile(`^https://token\.actions\.githubusercontent\.com(/[A-Za-z0-9_-]+)?$`),
+			shared: []string{"token.actions.githubusercontent.com"},
 			form:   "https://token.actions.githubusercontent.com or, of an enterprise, https://token.actions.githubusercontent.com/<enterprise>",
 			keys:   discovered, algorithms: []string{"RS256"},
 			pins: []string{"repository_id", "repository_owner_id"},
@@ -86,6 +90,7 @@ var presets = sync.OnceValue(func() map[string]preset {
 		"gitlab-ci": {
 			// "OpenID Connect (OIDC) authentication using ID tokens" (GitLab Docs).
 			issuer: regexp.MustCompile(anyHost),
+			shared: []string{"gitlab.com"},
 			form:   "https://gitlab.com or the URL of your own GitLab",
 			keys:   discovered, algorithms: []string{"RS256"},
 			pins: []string{"project_id", "namespace_id"},
@@ -97,6 +102,7 @@ var presets = sync.OnceValue(func() map[string]preset {
 		"google-cloud": {
 			// "Get an ID token" (Google Cloud, Authentication) and "Verify the identity of instances" (Compute Engine).
 			issuer: regexp.MustCompile(`^https://accounts\.google\.com$`),
+			shared: []string{"accounts.google.com"},
 			form:   "https://accounts.google.com",
 			keys:   func(string) KeySource { return KeySource{JWKSURL: "https://www.googleapis.com/oauth2/v3/certs"} }, algorithms: []string{"RS256"},
 			subject: regexp.MustCompile(`^[0-9]{10,32}$`), subjectIs: "the numeric unique id of the service account",
@@ -105,6 +111,7 @@ var presets = sync.OnceValue(func() map[string]preset {
 		"terraform-cloud": {
 			// "Workload identity tokens" (HCP Terraform documentation).
 			issuer: regexp.MustCompile(anyHost),
+			shared: []string{"app.terraform.io", "app.eu.terraform.io"},
 			form:   "https://app.terraform.io or the URL of your own Terraform Enterprise",
 			keys:   discovered, algorithms: []string{"RS256"},
 			pins: []string{"terraform_workspace_id", "terraform_project_id", "terraform_organization_id"},

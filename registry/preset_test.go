@@ -72,14 +72,14 @@ func TestValidateSharedIssuer(t *testing.T) {
 		"TOKEN.actions.githubusercontent.com": "github-actions", "gitlab.com": "gitlab-ci", "gitlab.com:443": "gitlab-ci", "gitlab.com.": "gitlab-ci",
 		"app.terraform.io": "terraform-cloud", "agent.buildkite.com": "buildkite", "oidc.circleci.com/org/" + id: "circleci",
 	} {
-		want := fmt.Sprintf("spec.issuer: is shared by everybody: anybody's job gets a token there; set preset: %s (and tokens: workload), which has credentials hold on to what is yours", name)
+		want := fmt.Sprintf("spec.issuer: is a platform that everybody can use; set preset: %s (and tokens: workload), which has credentials hold on to what is yours", name)
 		for _, tokens := range []string{"workload", "user"} {
 			rows = append(rows, validation{"SEC-AC-25 " + host + " " + tokens, k, `{"tokens":"` + tokens + `","issuer":"https://` + host + `"}`, want,
 				`{"tokens":"` + tokens + `","issuer":"https://my-` + host + `"}`})
 		}
 	}
 	rows = append(rows, validation{"SEC-AC-25 google", k, `{"tokens":"workload","issuer":"https://accounts.google.com"}`,
-		"spec.issuer: is shared by everybody: anybody's job gets a token there; set preset: google-cloud (and tokens: workload), which has credentials hold on to what is yours",
+		"spec.issuer: is a platform that everybody can use; set preset: google-cloud (and tokens: workload), which has credentials hold on to what is yours",
 		`{"tokens":"user","issuer":"https://accounts.google.com"}`})
 	for _, tenant := range []string{"common", "organizations", "consumers", "%7Btenantid%7D", "contoso.onmicrosoft.com", strings.ToUpper(id), ""} {
 		for _, host := range []string{"login.microsoftonline.com", "login.microsoftonline.us"} {

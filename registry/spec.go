@@ -106,7 +106,8 @@ const (
 	Shadow  Mode = "shadow"
 )
 
-// KeySource says where an issuer's keys come from; exactly one is set.
+// KeySource says where an issuer's keys come from: exactly one source is set,
+// none with a preset. bundleProfile and endpointSpiffeId belong to bundleUrl.
 type KeySource struct {
 	BundleURL        string          `json:"bundleUrl,omitempty"`
 	BundleProfile    string          `json:"bundleProfile,omitempty"` // empty = https_web

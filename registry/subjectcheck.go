@@ -57,7 +57,7 @@ func validateGlob(ps *problems, at, glob string) {
 }
 
 // anchor is what a pattern of an issuer must at least begin with, so that it
-// cannot mean everybody; broad reports whether it admits a whole tenant anyway.
+// cannot mean everybody.
 func anchor(issuer *TrustedIssuer) string {
 	switch issuer.Type {
 	case SPIFFE:

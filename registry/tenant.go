@@ -42,22 +42,13 @@ func entraTenant(issuer string) (string, bool) {
 // hostOf is the host of a URL as DNS sees it.
 func hostOf(u *url.URL) string { return strings.TrimSuffix(strings.ToLower(u.Hostname()), ".") }
 
-// shared are hosts at which everybody can get a token, and the preset that says
-// what a credential there has to hold on to.
+// shared is the preset of a host at which everybody can get a token, which says
+// what a credential there has to hold on to; empty = the host is somebody's own.
 func shared(host string) string {
-	switch host {
-	case "token.actions.githubusercontent.com":
-		return "github-actions"
-	case "gitlab.com":
-		return "gitlab-ci"
-	case "accounts.google.com":
-		return "google-cloud"
-	case "app.terraform.io", "app.eu.terraform.io":
-		return "terraform-cloud"
-	case "agent.buildkite.com":
-		return "buildkite"
-	case "oidc.circleci.com":
-		return "circleci"
+	for name, p := range presets() {
+		if slices.Contains(p.shared, host) {
+			return name
+		}
 	}
 	return ""
 }
@@ -96,11 +87,11 @@ func validateShared(ps *problems, t *TrustedIssuer, host string) {
 	if name == "" || name == "google-cloud" && t.SubjectTokens() == UserTokens {
 		return
 	}
-	ps.add("spec.issuer", "is shared by everybody: anybody's job gets a token there; set preset: %s (and tokens: workload), which has credentials hold on to what is yours", name)
+	ps.add("spec.issuer", "is a platform that everybody can use; set preset: %s (and tokens: workload), which has credentials hold on to what is yours", name)
 }
 
 // open says that everybody may have an account at an issuer of users.
 func (t *TrustedIssuer) open() bool {
 	u, err := url.Parse(t.Issuer)
-	return err == nil && (hostOf(u) == "accounts.google.com" || t.Tenant() == personal)
+	return err == nil && (shared(hostOf(u)) != "" || t.Tenant() == personal)
 }

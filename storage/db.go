@@ -44,12 +44,13 @@ type Config struct {
 // DB is the store. It is safe for concurrent use.
 type DB struct {
 	pool   *pgxpool.Pool // what issuing needs: ledger, registry's changes, signing keys
-	desk   *pgxpool.Pool // what administrators do, and purges
+	desk   *pgxpool.Pool // what writes the registry (administrators, first uses of instances), and purges
 	direct string
 }
 
-// deskShare is the part of the connections that administrators get: however
-// long their questions take and whoever waits for a lock, issuing goes on.
+// deskShare is the part of the connections that writers of the registry get:
+// however long an administrator's question takes and whoever waits for a lock,
+// issuing to whoever is known goes on.
 const deskShare = 5 // one of five, and never less than one
 
 // Open connects. It refuses a standby, and a database whose commits do not wait

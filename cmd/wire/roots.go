@@ -6,6 +6,8 @@ import (
 	"os"
 	"sync"
 	"time"
+
+	"github.com/tokenry/tokenry/outbound"
 )
 
 // roots reads the authorities of client certificates again when their file
@@ -50,13 +52,13 @@ func (r *roots) load() (*x509.CertPool, error) {
 }
 
 func (r *roots) read(info os.FileInfo) error {
-	text, err := os.ReadFile(r.path)
+	authorities, err := outbound.ReadCAFile(r.path)
 	if err != nil {
 		return err
 	}
 	pool := x509.NewCertPool()
-	if !pool.AppendCertsFromPEM(text) {
-		return fmt.Errorf("%s holds no certificate in PEM", r.path)
+	for _, a := range authorities {
+		pool.AddCert(a)
 	}
 	r.pool, r.seen, r.said = pool, info, ""
 	return nil

@@ -19,7 +19,7 @@ func arrows() map[string][]string {
 
 		"server":     {"grants", "registry", "audit", "keys", "storage", "api", "console", "oauth", "token", "credential"},
 		"grants":     {"credential", "policy", "token", "audit", "keys", "registry", "oauth", "jose"},
-		"credential": {"registry", "condition", "jwks", "jose", "outbound"}, // outbound: the client it hands to jwks
+		"credential": {"registry", "condition", "jwks", "jose", "outbound"}, // outbound: the client it hands to jwks, and asks clusters with
 		"policy":     {"registry", "condition", "oauth"},
 		"registry":   {"condition"},
 		"keys":       {"jose"},

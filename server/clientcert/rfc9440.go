@@ -34,8 +34,8 @@ func readRFC9440(leaf, chain string) ([][]byte, error) {
 }
 
 // byteSequence reads base64 between colons: RFC 8941, Section 3.3.5. Padding is
-// required, as Section 4.1.8 has senders write it; parameters mean nothing here
-// and are refused.
+// required, as Section 4.1.8 has senders write it, although Section 4.2.7 would
+// forgive; parameters mean nothing here and are refused.
 func byteSequence(text string) ([]byte, error) {
 	inner, opened := strings.CutPrefix(text, ":")
 	inner, closed := strings.CutSuffix(inner, ":")
