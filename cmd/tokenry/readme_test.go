@@ -20,7 +20,10 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"tokenry": main})
+	testscript.Main(m, map[string]func(){
+		"tokenry": main, // For TestHowTo:
+		"gh":      standIn, "kubectl": standIn, "spire-agent": standIn, "spire-server": standIn,
+	})
 }
 
 // free lets the kernel choose ports: somebody's `make dev` may have the usual
