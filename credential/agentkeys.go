@@ -45,6 +45,9 @@ func (k *agentKeys) key(ctx context.Context, agent *registry.AgentEntry, alg, ki
 
 // held returns the keys of an agent, made anew when its spec has changed.
 func (k *agentKeys) held(agent *registry.AgentEntry) (agentSet, error) {
+	if agent.Spec.JWKSURL == "" && len(agent.Spec.JWKS) == 0 {
+		return agentSet{}, nil // not worth a place: whoever names agents would push others out
+	}
 	k.mu.RLock()
 	known, ok := k.sets[agent.ID]
 	k.mu.RUnlock()

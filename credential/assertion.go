@@ -123,7 +123,7 @@ func (e *exam) selfIssued(ctx context.Context, iss string) (*Assertion, error) {
 	if err := e.verify(func() (jose.Key, error) { return e.agents.key(ctx, agent, e.token.Alg, e.token.Kid) }); err != nil {
 		return nil, err
 	}
-	e.identity.Tokens, e.identity.Agent = registry.WorkloadTokens, agent.Name
+	e.identity.Tokens, e.identity.Agent, e.identity.AgentID = registry.WorkloadTokens, agent.Name, agent.ID
 	if err := e.selfAudience(); err != nil {
 		return nil, err
 	}

@@ -15,6 +15,7 @@ type Identity struct {
 	Subject   string              // `sub`, byte for byte
 	Tokens    registry.Tokens     // workload or user
 	Agent     registry.AgentName  // workload: the agent that the binding names
+	AgentID   string              // workload: its id; empty for an instance that was not known. By name alone another agent might be taken for it
 	Binding   string              // workload: the name of that binding
 	Audience  string              // workload: the one value of `aud`
 	SPIFFEID  string              // set when the credential is an SVID

@@ -51,7 +51,7 @@ func (e *exam) workload(ctx context.Context) error {
 func (e *exam) match() error {
 	var admitted *trial
 	for _, b := range e.model.Bindings(e.rules, e.issuer.Name, e.identity.Subject) {
-		t := e.try(&trial{bound: &b, agent: b.Agent})
+		t := e.try(&trial{bound: &b, agent: b.Agent, id: b.AgentID})
 		switch {
 		case t.fault != nil:
 			if e.nearest == nil || t.passed > e.nearest.passed {
@@ -86,7 +86,7 @@ func (e *exam) match() error {
 // take makes what a credential admits the identity.
 func (e *exam) take(t *trial) {
 	e.checks = append(e.checks, t.checks...)
-	e.identity.Agent, e.identity.Binding = t.agent, t.bound.Credential.Name
+	e.identity.Agent, e.identity.AgentID, e.identity.Binding = t.agent, t.id, t.bound.Credential.Name
 	if t.bound.Agent != "" {
 		return
 	}

@@ -40,7 +40,7 @@ func (e *exam) registered(chain [][]byte, uris []string, agent *registry.AgentEn
 	if err != nil {
 		return nil, err
 	}
-	e.identity.Agent = agent.Name
+	e.identity.Agent, e.identity.AgentID = agent.Name, agent.ID
 	return e.certified(method), nil
 }
 

@@ -11,6 +11,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/time/rate"
+
 	"github.com/tokenry/tokenry/jose"
 	"github.com/tokenry/tokenry/outbound"
 )
@@ -19,13 +21,19 @@ import (
 // authentication.k8s.io/v1).
 const reviewPath = "/apis/authentication.k8s.io/v1/tokenreviews"
 
-// How many questions one API server is asked at once, and how long another one
-// waits for its turn. One that hangs then holds up its own tokens and not those
-// of other clusters.
+// How many questions one API server is asked at once, how many of them about one
+// account, and how long another one waits for its turn. An API server that hangs
+// then holds up its own tokens and not those of other clusters, and an account
+// that asks without end holds up itself.
 const (
 	maxReviews = 32
+	maxOfOne   = 8
 	maxWait    = 5 * time.Second
 )
+
+// errBusy: there was no turn for the question. The API server may be well, so
+// this is no outage of it.
+var errBusy = errors.New("there are many questions to the API server already")
 
 // cluster is what is held of an API server between two reviews. Its answers are
 // not: a pod may be deleted in the next second.
@@ -33,10 +41,78 @@ type cluster struct {
 	slots chan struct{}
 
 	mu   sync.Mutex
-	said string // what Report has heard
+	said string              // what Report has heard
+	of   map[string]*account // by subject
 }
 
-func newCluster() *cluster { return &cluster{slots: make(chan struct{}, maxReviews)} }
+// account is what is held of an account that is asked about. It is a verified
+// one that is bound to an agent: nobody else can have a place here.
+type account struct {
+	asking int // questions that are asked or wait
+	rate   *rate.Limiter
+}
+
+// maxAccounts bounds the map; an account that is forgotten begins with a full
+// bucket again.
+const maxAccounts = 10_000
+
+func newCluster() *cluster {
+	return &cluster{slots: make(chan struct{}, maxReviews), of: make(map[string]*account)}
+}
+
+// enter takes a place among the questions about a subject: its agent's rate is
+// looked at long after, when the question has been asked.
+func (c *cluster) enter(subject string, perSecond float64, now time.Time) (*account, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	a := c.of[subject]
+	if a == nil {
+		for name, old := range c.of {
+			if len(c.of) < maxAccounts {
+				break
+			}
+			if old.asking == 0 {
+				delete(c.of, name)
+			}
+		}
+		a = &account{rate: rate.NewLimiter(rate.Limit(perSecond), int(2*perSecond)+1)}
+		c.of[subject] = a
+	}
+	switch {
+	case a.asking == maxOfOne:
+		return nil, fmt.Errorf("%w, %d of them about this account", errBusy, maxOfOne)
+	case !a.rate.AllowN(now, 1):
+		return nil, fmt.Errorf("%w, too many about this account", errBusy)
+	}
+	a.asking++
+	return a, nil
+}
+
+func (c *cluster) leave(a *account) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	a.asking--
+}
+
+// turn waits for a turn to ask about a subject. end ends it.
+func (e *exam) turn(ctx context.Context, c *cluster) (end func(), err error) {
+	a, err := c.enter(e.identity.Subject, e.config.Reviews, e.now)
+	if err != nil {
+		return nil, err
+	}
+	wait := time.NewTimer(maxWait)
+	defer wait.Stop()
+	select {
+	case c.slots <- struct{}{}:
+		return func() { <-c.slots; c.leave(a) }, nil
+	case <-ctx.Done():
+		err = fmt.Errorf("%w: %w", errBusy, ctx.Err())
+	case <-wait.C:
+		err = errBusy
+	}
+	c.leave(a)
+	return nil, err
+}
 
 // review asks the cluster whether the token still lives: offline, the token of a
 // deleted pod is good until it expires (KEP-1205). It comes last of all. What
@@ -52,14 +128,16 @@ func (e *exam) review(ctx context.Context) error {
 	}
 	c := e.sources.cluster(e.issuer)
 	answer, err := e.ask(ctx, c, audience)
-	if ctx.Err() == nil {
+	if ctx.Err() == nil && !errors.Is(err, errBusy) {
 		e.tell(c, err)
 	}
 	if err == nil {
 		return e.reviewed(answer, audience)
 	}
 	age, allowed := spec.Offline()
-	if !allowed {
+	// Only an API server that was asked and gave no answer is out: or whoever asks
+	// without end could have the token of a deleted pod accepted.
+	if !allowed || ctx.Err() != nil || errors.Is(err, errBusy) || errors.Is(err, outbound.ErrBusy) {
 		return e.failed(CheckReview, &Fault{
 			Name: FaultReviewUnavailable, Shown: "no answer", Wanted: "an answer of the API server",
 			Err: fmt.Errorf("%w: %w", ErrReviewUnavailable, err),
@@ -89,16 +167,11 @@ func (e *exam) ask(ctx context.Context, c *cluster, audience string) (jose.Objec
 	if err != nil {
 		return nil, err
 	}
-	wait := time.NewTimer(maxWait)
-	defer wait.Stop()
-	select {
-	case c.slots <- struct{}{}:
-		defer func() { <-c.slots }()
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	case <-wait.C:
-		return nil, errors.New("the API server has many questions to answer already")
+	end, err := e.turn(ctx, c)
+	if err != nil {
+		return nil, err
 	}
+	defer end()
 	q := outbound.Question{URL: strings.TrimRight(spec.URL, "/") + reviewPath, Body: question, Bearer: bearer, CAFile: spec.CAFile}
 	if q.CAFile == "" {
 		q.CAFile = e.issuer.Spec.CAFile

@@ -3,6 +3,7 @@ package credential_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -105,14 +106,31 @@ func TestClusterThatHangs(t *testing.T) { // F-50
 	w.agent("job", "researcher", exact("generic", "repo:acme/app"))
 	api := newAPIServer(t, func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
 	reviewed(t, w, cluster, api.URL, tokenFile(t, "ours"))
-	token := cluster.sign(t, nil, accountClaims(cluster.URL))
 	ctx, cancel := context.WithCancel(t.Context())
-	done := make(chan error)
-	for range 40 {
-		go func() {
-			_, err := w.Subject(ctx, token, jwtURI)
-			done <- err
-		}()
+	defer cancel()
+	done := make(chan error, 40+12)
+	ask := func(account string, n int) {
+		c := accountClaims(cluster.URL)
+		c["sub"] = "system:serviceaccount:prod:" + account
+		c["kubernetes.io"] = object{"namespace": "prod", "serviceaccount": object{"name": account, "uid": "u-1"}}
+		token := cluster.sign(t, nil, c)
+		for range n {
+			go func() {
+				_, err := w.Subject(ctx, token, jwtURI)
+				done <- err
+			}()
+		}
+	}
+	// Of one account only so many, whoever asks more gets no turn.
+	w.agent("greedy", "researcher", exact("cluster", "system:serviceaccount:prod:greedy"))
+	ask("greedy", 12)
+	for range 12 - 8 {
+		wantReviewFault(t, <-done)
+	}
+	for i := range 4 {
+		name := fmt.Sprintf("busy-%d", i)
+		w.agent(name, "researcher", exact("cluster", "system:serviceaccount:prod:"+name))
+		ask(name, 8)
 	}
 	for api.asked.Load() < 32 {
 		time.Sleep(time.Millisecond)

@@ -11,6 +11,7 @@ import (
 type trial struct {
 	bound   *registry.BoundCredential
 	agent   registry.AgentName
+	id      string  // of the agent; empty when there is none yet
 	unknown bool    // the agent would be made now
 	whole   bool    // it goes on after a failure, for a report
 	passed  int     // how many checks passed
@@ -126,13 +127,14 @@ func (e *exam) instance(t *trial) bool {
 		t.fail(CheckBinding, FaultNoBinding, subject, string(name)+ofAnother)
 		return false
 	}
+	t.id = known.ID
 	return true
 }
 
 // tryWhole holds any credential of the issuer against the token, and goes on to
 // its last check whatever fails before.
 func (e *exam) tryWhole(b *registry.BoundCredential) *trial {
-	t := &trial{bound: b, agent: b.Agent, whole: true}
+	t := &trial{bound: b, agent: b.Agent, id: b.AgentID, whole: true}
 	if c := b.Credential; c.Subject.Matches(e.identity.Subject) {
 		e.try(t)
 	} else {

@@ -38,6 +38,10 @@ type Config struct {
 	// refused. SVIDs are never verified with them.
 	Roots func() (*x509.CertPool, error)
 
+	// Reviews is how many questions a second a cluster is asked about one account;
+	// 0 = 50.
+	Reviews float64
+
 	// Report hears of an issuer's keys that were skipped, of fetches that failed,
 	// and of a cluster that gives no answer; nil = nobody does.
 	Report func(registry.IssuerName, error)
@@ -72,6 +76,9 @@ func New(c Config) (*Verifier, error) {
 	}
 	if c.Now == nil {
 		c.Now = time.Now
+	}
+	if c.Reviews == 0 {
+		c.Reviews = 50
 	}
 	v := &Verifier{config: c, model: c.Model, agents: &agentKeys{open: c.openAgent, sets: make(map[string]agentSet)}}
 	v.sources = &sources{open: v.openSet, sets: make(map[string]source)}

@@ -115,8 +115,6 @@ func (e *exam) badChain(chain [][]byte, err error) error {
 // chain; "" when none is found among the bundles at hand. It waits for no fetch
 // and makes few signature checks: it only finds a better word for a refusal.
 func (e *exam) otherDomain(chain [][]byte) string {
-	over, cancel := context.WithCancel(context.Background())
-	cancel()
 	var signed []*x509.Certificate
 	for _, der := range chain {
 		if c, err := x509.ParseCertificate(der); err == nil {
@@ -132,11 +130,7 @@ func (e *exam) otherDomain(chain [][]byte) string {
 		if err != nil {
 			continue
 		}
-		authorities, err := set.Authorities(over)
-		if err != nil {
-			continue
-		}
-		for _, a := range authorities {
+		for _, a := range set.HeldAuthorities() {
 			for _, c := range signed {
 				if !bytes.Equal(c.RawIssuer, a.RawSubject) {
 					continue

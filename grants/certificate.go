@@ -45,7 +45,7 @@ func (e *Endpoint) sameCertificate(ctx context.Context, d *Decision, p *Presente
 		return d.fault(oauth.AreaClient, placeCertificate, err)
 	}
 	d.prove(placeCertificate, &c.Identity)
-	if c.Agent != p.Agent.Name {
+	if !e.proves(d.rules, &c.Identity, p.Agent) {
 		return d.refuse(oauth.Refuse(oauth.ReasonAuthAmbiguous, nil), "presenter", "a certificate of "+string(c.Agent), string(p.Agent.Name))
 	}
 	return nil

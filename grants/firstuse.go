@@ -12,24 +12,47 @@ import (
 	"github.com/tokenry/tokenry/token"
 )
 
-// bearer finds the agent that a credential proves. An instance that this replica
-// has never heard of is provisional: it is made only when the verdict allows the
-// request, so that a refused one fills no cap.
+// bearer finds the agent that a credential proves: the very one that it was
+// bound to when it was verified, for that may have taken seconds, and a name may
+// be another agent's by now. Nobody, when that one is gone.
+//
+// An instance that this replica has never heard of is provisional: it is made
+// only when the verdict allows the request, so that a refused one fills no cap.
 func (e *Endpoint) bearer(rules *registry.Rules, id *credential.Identity) policy.Party {
 	p := e.party(rules, id.Agent)
-	if p.Agent != nil || id.Instance == nil {
+	switch {
+	case p.Agent != nil && id.AgentID != "":
+		if p.Agent.ID != id.AgentID {
+			return policy.Party{}
+		}
 		return p
+	case p.Agent != nil: // it was made meanwhile, by whomever
+		if made := p.Agent.Spec.Instance; id.Instance == nil || made == nil || made.Issuer != id.Instance.Issuer || made.Subject != id.Instance.Subject {
+			return policy.Party{}
+		}
+		return p
+	case id.Instance == nil || id.AgentID != "":
+		return policy.Party{}
 	}
 	made := id.Instance.InstanceOf
 	a := &registry.AgentEntry{}
-	a.ID, a.Name, a.State = provisional+string(id.Agent), id.Agent, registry.Active
+	a.ID, a.Name, a.State = provisional(id), id.Agent, registry.Active
 	a.Spec = &registry.Agent{Blueprint: id.Instance.Blueprint, Instance: &made}
 	return policy.Party{Agent: a, Blueprint: rules.Blueprint(id.Instance.Blueprint)}
 }
 
-// provisional begins the id of an agent that is not there yet. No id of the
-// registry begins like it.
-const provisional = "new:"
+// provisional is the id of an agent that is not there yet. No id of the registry
+// is like it, and those of two workloads differ even if their agents would have
+// one name.
+func provisional(id *credential.Identity) string {
+	return "new:" + string(id.Agent) + "|" + string(id.Instance.Issuer) + "|" + id.Instance.Subject
+}
+
+// proves reports whether a credential proves an agent, and not only its name.
+func (e *Endpoint) proves(rules *registry.Rules, id *credential.Identity, agent *registry.AgentEntry) bool {
+	p := e.bearer(rules, id)
+	return p.Agent != nil && p.Agent.ID == agent.ID
+}
 
 // instanceWait is what a client is told to wait when no more instances may be
 // made: they are made and forgotten in hours, not in seconds.
@@ -37,18 +60,20 @@ const instanceWait = time.Minute
 
 // settle makes the provisional instances of an allowed decision, or finds that
 // they are there already, and decides again with the state that they are in:
-// absence from memory is not absence.
+// absence from memory is not absence. A request that fails after this, for want
+// of the ledger or of a second instance, leaves the first one behind; it is
+// forgotten when nobody uses it.
 func (e *Endpoint) settle(ctx context.Context, d *Decision) *oauth.Error {
 	changed := false
 	for _, id := range []*credential.Identity{d.Presenter.Identity, d.subjectToken} {
-		if id == nil || id.Instance == nil || !d.names(provisional+string(id.Agent)) {
+		if id == nil || id.Instance == nil || !d.names(provisional(id)) {
 			continue
 		}
 		entry, err := e.Model.Admit(ctx, *id.Instance)
 		if err != nil {
 			return d.notAdmitted(id, err)
 		}
-		d.replace(provisional+string(id.Agent), entry)
+		d.replace(provisional(id), entry)
 		changed = true
 	}
 	if !changed {
@@ -112,17 +137,23 @@ func (d *Decision) notAdmitted(id *credential.Identity, err error) *oauth.Error 
 	return refuse(oauth.ReasonInstanceStore, name, "a confirmed registration")
 }
 
-// used tells who keeps track that an instance is in use.
+// used tells who keeps track that the instances of a decision are in use:
+// whoever asked, for whom, and who acted before.
 func (e *Endpoint) used(d *Decision) {
-	if e.Used != nil && d.Presenter.Agent.Spec.Instance != nil {
-		e.Used(d.Presenter.Agent.ID)
+	if e.Used == nil {
+		return
+	}
+	for _, p := range append([]policy.Party{d.Presenter.Party, d.input.Subject.Agent}, d.input.Subject.Chain...) {
+		if p.Agent != nil && p.Agent.Spec.Instance != nil {
+			e.Used(p.Agent.ID)
+		}
 	}
 }
 
 // hearOf reads the registry once more when one of our own tokens names an
 // instance that this replica has not heard of: another one may have made it a
 // moment ago.
-func (e *Endpoint) hearOf(ctx context.Context, c *token.Claims) {
+func (e *Endpoint) hearOf(ctx context.Context, d *Decision, c *token.Claims) {
 	names := []string{c.Subject, c.ClientID}
 	if actors, err := c.Act.Chain(); err == nil {
 		for _, a := range actors {
@@ -131,7 +162,7 @@ func (e *Endpoint) hearOf(ctx context.Context, c *token.Claims) {
 	}
 	for _, name := range names {
 		if registry.ValidInstanceName(name) && e.Model.Agent(registry.AgentName(name)) == nil {
-			_ = e.Model.Poll(ctx) // without it the agent stays unknown, and the token refused
+			_ = e.Model.ReadSince(ctx, d.Time) // without it the agent stays unknown, and the token refused
 			return
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/tokenry/tokenry/credential"
 	"github.com/tokenry/tokenry/keys"
 	"github.com/tokenry/tokenry/oauth"
+	"github.com/tokenry/tokenry/policy"
 	"github.com/tokenry/tokenry/token"
 )
 
@@ -29,6 +30,9 @@ type Issued struct {
 // after the commit: what is not recorded is not issued.
 func (e *Endpoint) Issue(ctx context.Context, d *Decision) (*Issued, *oauth.Error) {
 	if refused := e.settle(ctx, d); refused != nil {
+		return nil, refused
+	}
+	if refused := e.outdated(d); refused != nil {
 		return nil, refused
 	}
 	claims, err := e.claims(d)
@@ -79,6 +83,35 @@ func (e *Endpoint) late(d *Decision, c *token.Claims, signErr error) *oauth.Erro
 		return oauth.Refuse(oauth.ReasonNoSigningKey, signErr)
 	case signErr != nil:
 		return oauth.Refuse(oauth.ReasonInternal, signErr)
+	}
+	return e.outdated(d)
+}
+
+// thought is how long a decision may take and still go by what was known at its
+// beginning. With the second that a replica may be behind, what is disabled is
+// out everywhere within five, however long a cluster, a key endpoint or the
+// database kept the request waiting.
+const thought = time.Second
+
+// outdated refuses to issue on a decision that took long and was made on what is
+// not so any more. Nothing is decided again here: whoever comes again finds all
+// keys fetched and all instances made.
+func (e *Endpoint) outdated(d *Decision) *oauth.Error {
+	if e.Now().Sub(d.Time) <= thought {
+		return nil
+	}
+	refused := oauth.Refuse(oauth.ReasonRegistryStale, nil)
+	refused.RetryAfter = time.Second
+	switch {
+	case !e.Model.Fresh():
+		return d.refuse(refused, "registry", "not read for 4s", "a read within 4s")
+	case e.Model.Rules().Edition != d.rules.Edition:
+		return d.refuse(refused, "registry", "it has changed while the request was decided", "a decision on what is so now")
+	}
+	for _, p := range append([]policy.Party{d.Presenter.Party, d.input.Subject.Agent}, d.input.Subject.Chain...) {
+		if p.Agent != nil && e.Model.Agent(p.Agent.Name) != p.Agent {
+			return d.refuse(refused, "registry", string(p.Agent.Name)+" has changed while the request was decided", "a decision on what is so now")
+		}
 	}
 	return nil
 }

@@ -31,7 +31,7 @@ func (g tokenExchange) ownSubject(ctx context.Context, d *Decision) (policy.Subj
 		return policy.Subject{}, d.ownFault(oauth.AreaSubject, "subject token", err)
 	}
 	d.own = c
-	g.hearOf(ctx, c)
+	g.hearOf(ctx, d, c)
 	d.pass("subject token signature", "a key of ours", "")
 	s := policy.Subject{
 		Sub: c.Subject, Own: true, ClientID: c.ClientID, Audience: c.Audience,

@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"slices"
 	"unicode/utf8"
 
 	"github.com/tokenry/tokenry/audit"
@@ -65,9 +67,18 @@ func (d *Decision) prove(place string, id *credential.Identity) {
 	d.verified(place, id.Checks)
 	d.proofs = append(d.proofs, Proof{
 		Place: place, Issuer: id.Issuer, Binding: id.Binding, Alg: id.Alg, Key: clip(id.KeyID, maxKeyID), Expires: id.Expires.Unix(),
-		Shadow: id.Shadow[:min(len(id.Shadow), 2)],
+		Shadow: few(id.Shadow),
 		Review: id.Review,
 	})
+}
+
+// few keeps an event small.
+func few(names []string) []string {
+	const most = 2
+	if len(names) <= most {
+		return names
+	}
+	return append(slices.Clone(names[:most]), fmt.Sprintf("and %d more", len(names)-most))
 }
 
 // Trace is what a refused event keeps.

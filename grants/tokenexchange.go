@@ -143,7 +143,7 @@ func (g tokenExchange) actor(ctx context.Context, d *Decision) *oauth.Error {
 	}
 	d.prove(placeActor, id)
 	name := id.Agent
-	if name != d.Presenter.Agent.Name {
+	if !g.proves(d.rules, id, d.Presenter.Agent) {
 		return d.refuse(oauth.Refuse(oauth.ReasonActorNotClient, nil), "actor", orNobody(name), string(d.Presenter.Agent.Name))
 	}
 	d.pass("actor", string(name), "the presenter")

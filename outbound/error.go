@@ -17,6 +17,10 @@ var ErrBlocked = errors.New("outbound fetch blocked")
 // ErrTooLarge is inside the error for a document above the size limit.
 var ErrTooLarge = errors.New("the document is too large")
 
+// ErrBusy is inside the error when nothing was sent, because too many others were
+// under way.
+var ErrBusy = errors.New("too many requests are under way")
+
 var (
 	errEncoded = errors.New("the document is compressed, which was not asked for")
 	errAnswer  = errors.New("the answer is no sound TLS or HTTP, or broke off")

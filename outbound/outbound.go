@@ -144,7 +144,7 @@ func (c *Client) do(ctx context.Context, t trip) (Response, error) {
 	case t.slots <- struct{}{}:
 		defer func() { <-t.slots }()
 	case <-own.Done():
-		return Response{}, fmt.Errorf("waiting to fetch from %s: %w", u.Host, own.Err())
+		return Response{}, fmt.Errorf("%w, waiting for %s: %w", ErrBusy, u.Host, own.Err())
 	}
 	if t.to.VerifyServer != nil && (u.Scheme != "https" || t.to.CAFile != "") {
 		return Response{}, blocked("a server whose certificate is checked specially needs https, and no CA file")

@@ -55,7 +55,9 @@ func (p Party) Stale(rules *registry.Rules, issued, now time.Time, skew time.Dur
 	if why := p.Inactive(now); why != "" {
 		return why
 	}
-	if issued.Before(p.Agent.Created.Add(-skew)) {
+	// The name of an instance belongs for ever to one workload, and its first
+	// token is decided before it is made.
+	if p.Agent.Spec.Instance == nil && issued.Before(p.Agent.Created.Add(-skew)) {
 		return string(p.Agent.Name) + " is another agent of that name"
 	}
 	if !p.Agent.CanAuthenticate(rules) {

@@ -24,6 +24,7 @@ type AgentEntry struct {
 // BoundCredential is a credential and whom it stands for.
 type BoundCredential struct {
 	Agent      AgentName     // empty for a blueprint's: then whoever matches is an instance
+	AgentID    string        // … and empty with it
 	Blueprint  BlueprintName // … of this blueprint
 	Credential *Credential
 	Condition  *condition.Program // nil = it has none
@@ -38,15 +39,18 @@ func (b *BoundCredential) Instance(subject string) (AgentName, bool) {
 
 // CanAuthenticate says that the agent has a way left to prove itself: a secret,
 // keys of its own, here or at a URL, a certificate, or a credential of an issuer
-// that admits. An instance has the credential of its blueprint that made it.
+// that admits. An instance has those of its blueprint that match its subject,
+// whatever they are called now.
 func (e *AgentEntry) CanAuthenticate(rules *Rules) bool {
 	admits := func(c *Credential) bool {
 		issuer := rules.Issuer(c.Issuer)
 		return issuer != nil && issuer.Admits() && c.Mode != Shadow
 	}
 	if made := e.Spec.Instance; made != nil {
-		c := rules.Blueprint(e.Spec.Blueprint).Credential(made.Credential)
-		return c != nil && c.Issuer == made.Issuer && admits(c)
+		b := rules.Blueprint(e.Spec.Blueprint)
+		return b != nil && slices.ContainsFunc(b.Spec.Credentials, func(c PatternCredential) bool {
+			return c.Issuer == made.Issuer && c.Subject.Matches(made.Subject) && admits(&c.Credential)
+		})
 	}
 	if len(e.SecretHash) > 0 || len(e.Spec.JWKS) > 0 || e.Spec.JWKSURL != "" || e.Spec.TLS != nil {
 		return true

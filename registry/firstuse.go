@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 )
@@ -18,6 +19,7 @@ type admissions struct {
 }
 
 type admitting struct {
+	ctx       context.Context // of who waits; nothing is made for whoever has gone
 	candidate Candidate
 	done      chan struct{}
 	entry     *AgentEntry
@@ -26,7 +28,7 @@ type admitting struct {
 
 const (
 	maxAdmissions = 256             // in one transaction
-	admitTimeout  = 5 * time.Second // of one transaction
+	admitTimeout  = 5 * time.Second // of one transaction, and of waiting for it
 )
 
 // Admit makes the instance that c describes, or finds it: that it is not in the
@@ -39,7 +41,9 @@ func (m *Model) Admit(ctx context.Context, c Candidate) (*AgentEntry, error) {
 	if m.config.Admit == nil {
 		return nil, errors.New("the model cannot make instances")
 	}
-	a := &admitting{candidate: c, done: make(chan struct{})}
+	ctx, cancel := context.WithTimeout(ctx, admitTimeout)
+	defer cancel()
+	a := &admitting{ctx: ctx, candidate: c, done: make(chan struct{})}
 	m.admissions.mu.Lock()
 	m.admissions.waiting = append(m.admissions.waiting, a)
 	if !m.admissions.running {
@@ -71,6 +75,9 @@ func (m *Model) admitAll() {
 		}
 		m.admissions.waiting = m.admissions.waiting[len(batch):]
 		m.admissions.mu.Unlock()
+		if batch = slices.DeleteFunc(batch, func(a *admitting) bool { return a.ctx.Err() != nil }); len(batch) == 0 {
+			continue
+		}
 		m.admit(batch)
 		for _, a := range batch {
 			close(a.done)
@@ -99,19 +106,28 @@ func (m *Model) admit(batch []*admitting) {
 		case results[i].Err != nil:
 			a.err = results[i].Err
 		default:
-			a.entry = m.agents.Load().learn(results[i].Object, m.programs, texts)
+			a.entry, a.err = m.learn(results[i].Object, texts)
 		}
 	}
 }
 
+// errOvertaken: what was read of an instance is older than what is known.
+var errOvertaken = errors.New("the instance has changed meanwhile")
+
 // learn takes an agent that this replica has just read or written, unless it
-// knows a newer state of it already, and returns what is known then.
-func (a *agents) learn(o *Object, p *programs, in *interner) *AgentEntry {
-	if known := a.agent(AgentName(o.Name)); known != nil && known.Change >= o.Change {
-		return known
+// knows a newer state of it already, and returns what is known then. That it
+// does not know the agent is such a state too: one that was deleted after the
+// row was read must not come back.
+func (m *Model) learn(o *Object, in *interner) (*AgentEntry, error) {
+	agents := m.agents.Load()
+	switch known := agents.agent(AgentName(o.Name)); {
+	case known != nil && known.Change >= o.Change:
+		return known, nil
+	case known == nil && o.Change <= m.rules.Load().Change:
+		return nil, errOvertaken
 	}
-	if old := a.apply(o, p, in); old != nil {
-		a.unbind(old)
+	if old := agents.apply(o, m.programs, in); old != nil {
+		agents.unbind(old)
 	}
-	return a.agent(AgentName(o.Name))
+	return agents.agent(AgentName(o.Name)), nil
 }

@@ -86,6 +86,11 @@ func SplitInstanceName(name string) (blueprint BlueprintName, suffix string, ok 
 	if !found || CheckName(before) != nil || suffix == "" || len(suffix) > maxSuffix {
 		return "", "", false
 	}
+	for segment := range strings.SplitSeq(suffix, "/") {
+		if segment == "" || segment == "." || segment == ".." { // a proxy might resolve them in a URL
+			return "", "", false
+		}
+	}
 	for i := range len(suffix) {
 		c := suffix[i]
 		if (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && !strings.ContainsRune("._:/-", rune(c)) {

@@ -159,6 +159,15 @@ func (m *Model) take(known *Rules, objects []Object, latest int64, restart bool)
 	m.rules.Store(known.next(latest, rest, m.programs))
 }
 
+// ReadSince reads what changed unless a read has begun after t. Like those of
+// Run it may take as long as a read stays fresh.
+func (m *Model) ReadSince(ctx context.Context, t time.Time) error {
+	if m.LastRead().After(t) {
+		return nil
+	}
+	return m.pollWithin(ctx, m.config.Stale)
+}
+
 // Fresh reports whether the last successful read is recent enough to decide
 // by. It is false before the first.
 func (m *Model) Fresh() bool {

@@ -46,7 +46,7 @@ func (p pattern) bound() BoundCredential {
 	b := BoundCredential{}
 	b.Credential, b.Condition = p.credential()
 	if p.agent != nil {
-		b.Agent = p.agent.Name
+		b.Agent, b.AgentID = p.agent.Name, p.agent.ID
 	} else {
 		b.Blueprint = p.blueprint.Name
 	}

@@ -10,7 +10,8 @@ import (
 // Rules is everything but agents, as of one change number. It never changes:
 // whoever decides takes one *Rules and sees one world until the answer is given.
 type Rules struct {
-	Change int64 // the latest change that was read, of an agent or of anything else
+	Change  int64 // the latest change that was read, of an agent or of anything else
+	Edition int64 // the latest that was of anything but an agent
 
 	issuers    map[IssuerName]*IssuerEntry
 	byURL      map[string]*IssuerEntry
@@ -55,7 +56,7 @@ func (r *Rules) Delegations() []*RuleEntry { return r.ruleList }
 
 // next returns a copy of r with changes applied; r stays as it is.
 func (r *Rules) next(change int64, changes []Object, p *programs) *Rules {
-	n := &Rules{Change: change}
+	n := &Rules{Change: change, Edition: change}
 	if len(changes) == 0 {
 		*n = *r
 		n.Change = change

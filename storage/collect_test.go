@@ -27,7 +27,7 @@ func TestCollectInstances(t *testing.T) {
 	url := storagetest.URL(t)
 	db := storagetest.OpenURL(t, url)
 	day := registry.PatternCredential{MaxInstances: 10, CollectAfter: registry.Duration(24 * time.Hour)}
-	day.Name, day.Issuer = "day", "prod"
+	day.Name, day.Issuer, day.Subject.Glob = "day", "prod", "spiffe://prod.example/a/*"
 	upsert(t, db, fleet("a", 10, day), fleet("gone", 10), agent("registered"))
 	daily := func(suffix string) registry.Candidate {
 		c := candidate("a", suffix)

@@ -100,6 +100,8 @@ func (a *admitting) admit(c *registry.Candidate) (*registry.Object, error) {
 	switch {
 	case there == nil && a.byName[string(c.Name)], there != nil && there.Name != string(c.Name):
 		return nil, registry.ErrInstanceTaken
+	case !fits(by, c):
+		return nil, registry.ErrInstanceOrphan
 	case there != nil && !there.Deleted:
 		return there, nil
 	case a.holders[who]: // somebody registered an agent of that subject
@@ -116,6 +118,12 @@ func (a *admitting) admit(c *registry.Candidate) (*registry.Object, error) {
 	a.more[key]++
 	a.bySubject[who], a.byName[f.Name] = f.Object, true
 	return f.Object, nil
+}
+
+// fits says that the pattern, as it is now, gives the subject that name: a
+// replica that has not read a change of it yet must not spend a name for ever.
+func fits(by *registry.PatternCredential, c *registry.Candidate) bool {
+	return by.Subject.Matches(c.Subject) && string(c.Name) == string(c.Blueprint)+"/"+by.Subject.Suffix(c.Subject)
 }
 
 // storable says that the database can hold what a candidate says. One that it

@@ -158,7 +158,7 @@ func TestAdmitInstancesRefuses(t *testing.T) {
 	shadow := registry.PatternCredential{MaxInstances: 5}
 	shadow.Name, shadow.Issuer, shadow.Mode = "shadow", "prod", registry.Shadow
 	unlimited := registry.PatternCredential{}
-	unlimited.Name, unlimited.Issuer = "unlimited", "prod"
+	unlimited.Name, unlimited.Issuer, unlimited.Subject.Prefix = "unlimited", "prod", "spiffe://prod.example/a/"
 	held := agent("held", "spiffe://prod.example/a/held")
 	upsert(t, db, fleet("a", 10, shadow, unlimited), fleet("off", 10), fleet("gone", 10), held)
 	remove(t, db, registry.KindBlueprint, "gone")
@@ -354,7 +354,7 @@ func TestReviveInstance(t *testing.T) {
 	wantCount(t, url, "a", 2)
 	// Another credential and other labels are a change of it.
 	other := registry.PatternCredential{MaxInstances: 1}
-	other.Name, other.Issuer = "other", "prod"
+	other.Name, other.Issuer, other.Subject.Glob = "other", "prod", "spiffe://prod.example/a/*"
 	upsert(t, db, fleet("a", 10, other))
 	remove(t, db, registry.KindAgent, "a/x")
 	c := candidate("a", "x")

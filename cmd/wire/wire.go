@@ -165,6 +165,7 @@ func (s *Server) openEndpoint() error {
 	}
 	s.verifier, err = credential.New(credential.Config{
 		Issuer: s.cfg.Issuer, TokenEndpoint: oauth.TokenEndpoint(s.cfg.Issuer), Model: s.Model, Outbound: s.outbound, Skew: s.cfg.Trust.ClockSkew, Now: s.cfg.Now, Roots: authorities,
+		Reviews: s.cfg.Limits.TokenPerAgent.PerSecond(),
 		Report: func(issuer registry.IssuerName, err error) {
 			s.cfg.Log.Warn("a trusted issuer", "issuer", issuer, "cause", err)
 		},
