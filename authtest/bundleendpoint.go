@@ -22,7 +22,7 @@ type BundleEndpoint struct {
 
 	domain *SPIFFE
 	mu     sync.Mutex
-	svid   func() (tls.Certificate, error) // of profile https_spiffe
+	svid   func() *ClientCert // of profile https_spiffe
 	asked  int
 }
 
@@ -40,20 +40,19 @@ func (s *SPIFFE) WebEndpoint(t testing.TB) *BundleEndpoint {
 func (s *SPIFFE) SPIFFEEndpoint(t testing.TB, by *SPIFFE, path string) *BundleEndpoint {
 	t.Helper()
 	e := &BundleEndpoint{domain: s}
-	e.Show(func() (tls.Certificate, error) { return by.mintX509(path, nil) })
+	e.Show(func() *ClientCert { return by.X509SVID(t, path) })
 	// Not GetCertificate, which is not asked by clients that name no host.
 	e.start(t, &tls.Config{MinVersion: tls.VersionTLS12, GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) {
 		e.mu.Lock()
 		svid := e.svid
 		e.mu.Unlock()
-		shown, err := svid()
-		return &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{shown}}, err
+		return &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{svid().TLS()}}, nil
 	}})
 	return e
 }
 
 // Show has the endpoint show what svid returns from now on.
-func (e *BundleEndpoint) Show(svid func() (tls.Certificate, error)) {
+func (e *BundleEndpoint) Show(svid func() *ClientCert) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.svid = svid

@@ -5,6 +5,7 @@ import (
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/rand"
+	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/base64"
@@ -18,8 +19,9 @@ import (
 	"time"
 )
 
-// Authority is somebody's X.509 certificate authority. It signs whatever it is
-// told, sound or not.
+// Authority is somebody's X.509 certificate authority: of a company, or of a
+// trust domain that a TrustDomain publishes. It signs whatever it is told, sound
+// or not.
 type Authority struct {
 	Certificate *x509.Certificate
 	Key         *ecdsa.PrivateKey
@@ -159,7 +161,21 @@ func (c *ClientCert) XFCC() string {
 	return `Chain="` + url.PathEscape(c.PEM(0, len(c.Chain))) + `"`
 }
 
-// TrustDomain is the bundle endpoint of a SPIFFE trust domain on real HTTP.
+// jwk is the authority as an entry of a bundle: X509-SVID, Section 6.2.
+func (a *Authority) jwk() map[string]any {
+	jwk := publicJWK(a.Key.Public())
+	jwk["use"], jwk["x5c"] = "x509-svid", []string{base64.StdEncoding.EncodeToString(a.Certificate.Raw)}
+	return jwk
+}
+
+// TLS is the certificate as package crypto/tls shows it.
+func (c *ClientCert) TLS() tls.Certificate {
+	return tls.Certificate{Certificate: c.Chain, PrivateKey: c.Key}
+}
+
+// TrustDomain is the bundle endpoint, on real HTTP, of a SPIFFE trust domain
+// whose authorities the test has in its hand and replaces at will. For one that
+// behaves, over its Workload API or TLS, see SPIFFE.
 type TrustDomain struct {
 	URL string // of the bundle
 
@@ -193,9 +209,7 @@ func (d *TrustDomain) bundle() map[string]any {
 	defer d.mu.Unlock()
 	keys := []any{}
 	for _, a := range d.authorities {
-		jwk := publicJWK(a.Key.Public())
-		jwk["use"], jwk["x5c"] = "x509-svid", []string{base64.StdEncoding.EncodeToString(a.Certificate.Raw)}
-		keys = append(keys, jwk)
+		keys = append(keys, a.jwk())
 	}
 	if d.signer != nil {
 		for _, jwk := range d.signer.JWKS()["keys"].([]map[string]any) {

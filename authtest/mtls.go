@@ -41,8 +41,8 @@ func (s *Server) ClientWith(t testing.TB, cert *ClientCert) *http.Client {
 	t.Helper()
 	c := &tls.Config{RootCAs: s.roots, MinVersion: tls.VersionTLS13}
 	if cert != nil {
-		shown := &tls.Certificate{Certificate: cert.Chain, PrivateKey: cert.Key}
-		c.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return shown, nil }
+		shown := cert.TLS()
+		c.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &shown, nil }
 	}
 	transport := &http.Transport{TLSClientConfig: c}
 	t.Cleanup(transport.CloseIdleConnections)

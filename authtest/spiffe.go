@@ -5,11 +5,9 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
-	"crypto/tls"
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
-	"math/big"
 	"net/url"
 	"slices"
 	"sync"
@@ -17,9 +15,13 @@ import (
 	"time"
 )
 
-// SPIFFE is a trust domain: its authorities for X.509-SVIDs and JWT-SVIDs, and
-// its bundle. Workloads reach it through a WorkloadAPI, other domains through a
-// BundleEndpoint.
+// SPIFFE is a trust domain as SPIRE runs one: its authorities for X.509-SVIDs
+// and JWT-SVIDs, and its bundle. Workloads reach it through a WorkloadAPI, other
+// domains through a BundleEndpoint.
+//
+// It is for tests of where keys come from, how they change, and of programs that
+// know SPIFFE. A test of what is in a certificate wants an Authority in its hand,
+// and publishes it with a TrustDomain.
 //
 // Its keys change in the steps that a real domain takes: Prepare publishes the
 // next ones beside the old, Activate signs with them, Retire takes the old ones
@@ -30,28 +32,19 @@ type SPIFFE struct {
 	clock *Clock
 
 	mu         sync.Mutex
-	cas        []ca       // published, oldest first
-	keys       []partyKey // published, oldest first
-	activeCA   int        // which of cas signs
+	cas        []*Authority // published, oldest first
+	keys       []partyKey   // published, oldest first
+	activeCA   int          // which of cas signs
 	activeKey  int
 	sequence   int
 	hint       int // seconds
 	federation []*SPIFFE
 	watchers   []*SPIFFE     // domains that federate with this one
 	changed    chan struct{} // closed with the next change
-	serial     int64
 }
 
-type ca struct {
-	certificate *x509.Certificate
-	key         *ecdsa.PrivateKey
-}
-
-// How long SVIDs live, as SPIRE has it.
-const (
-	x509Life = time.Hour
-	jwtLife  = 5 * time.Minute
-)
+// jwtLife is how long JWT-SVIDs live, as SPIRE has it.
+const jwtLife = 5 * time.Minute
 
 // NewSPIFFE makes a trust domain whose SVIDs are of the clock's time; nil = the
 // real one.
@@ -92,24 +85,13 @@ func (s *SPIFFE) tell() {
 // Prepare publishes new authorities beside the old. They do not sign yet.
 func (s *SPIFFE) Prepare(t testing.TB) {
 	t.Helper()
-	now := s.clock.Now()
-	caKey, jwtKey := newKey(t), newKey(t)
-	template := &x509.Certificate{
-		SerialNumber: s.nextSerial(), URIs: []*url.URL{{Scheme: "spiffe", Host: s.Domain}},
-		NotBefore: now.Add(-time.Minute), NotAfter: now.Add(30 * 24 * time.Hour),
-		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageCRLSign,
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, caKey.Public(), caKey)
-	if err != nil {
-		t.Fatal(err)
-	}
-	root, err := x509.ParseCertificate(der)
-	if err != nil {
-		t.Fatal(err)
-	}
+	root := NewAuthority(t, s.clock, s.Domain, func(c *x509.Certificate) {
+		c.URIs = []*url.URL{{Scheme: "spiffe", Host: s.Domain}} // X509-SVID, Section 3.2
+	})
+	key := newKey(t)
 	s.change(func() {
-		s.cas = append(s.cas, ca{root, caKey})
-		s.keys = append(s.keys, partyKey{kid: rand.Text(), alg: "ES256", key: jwtKey})
+		s.cas = append(s.cas, root)
+		s.keys = append(s.keys, partyKey{kid: rand.Text(), alg: "ES256", key: key})
 	})
 }
 
@@ -121,7 +103,7 @@ func (s *SPIFFE) Activate() {
 // Retire takes back every authority but those that sign.
 func (s *SPIFFE) Retire() {
 	s.change(func() {
-		s.cas, s.keys = []ca{s.cas[s.activeCA]}, []partyKey{s.keys[s.activeKey]}
+		s.cas, s.keys = []*Authority{s.cas[s.activeCA]}, []partyKey{s.keys[s.activeKey]}
 		s.activeCA, s.activeKey = 0, 0
 	})
 }
@@ -150,48 +132,30 @@ func (s *SPIFFE) Unfederate(other *SPIFFE) {
 	})
 }
 
-// X509SVID mints an X.509-SVID with its key, ready to be shown in TLS.
-func (s *SPIFFE) X509SVID(t testing.TB, path string) tls.Certificate {
+// X509SVID mints an X.509-SVID of a workload with its key.
+func (s *SPIFFE) X509SVID(t testing.TB, path string) *ClientCert {
 	t.Helper()
 	return s.X509SVIDWith(t, path, nil)
 }
 
 // X509SVIDWith is X509SVID with a change to the certificate before it is signed,
 // to mint what a real domain would not.
-func (s *SPIFFE) X509SVIDWith(t testing.TB, path string, change func(*x509.Certificate)) tls.Certificate {
+func (s *SPIFFE) X509SVIDWith(t testing.TB, path string, change func(*x509.Certificate)) *ClientCert {
 	t.Helper()
-	svid, err := s.mintX509(path, change)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return svid
-}
-
-func (s *SPIFFE) mintX509(path string, change func(*x509.Certificate)) (tls.Certificate, error) {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		return tls.Certificate{}, err
-	}
-	now := s.clock.Now()
-	// X509-SVID, Sections 3 and 4.
-	template := &x509.Certificate{
-		SerialNumber: s.nextSerial(), URIs: []*url.URL{{Scheme: "spiffe", Host: s.Domain, Path: path}},
-		NotBefore: now.Add(-time.Minute), NotAfter: now.Add(x509Life), BasicConstraintsValid: true,
-		KeyUsage:    x509.KeyUsageDigitalSignature,
-		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
-	}
-	if change != nil {
-		change(template)
-	}
 	s.mu.Lock()
 	by := s.cas[s.activeCA]
 	s.mu.Unlock()
-	der, err := x509.CreateCertificate(rand.Reader, template, by.certificate, key.Public(), by.key)
-	if err != nil {
-		return tls.Certificate{}, err
-	}
-	leaf, err := x509.ParseCertificate(der)
-	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key, Leaf: leaf}, err
+	return by.Leaf(t, s.ID(path), change)
+}
+
+// NextX509SVID is X509SVID by the newest authority, which may not sign yet: it
+// shows whether somebody knows that authority.
+func (s *SPIFFE) NextX509SVID(t testing.TB, path string) *ClientCert {
+	t.Helper()
+	s.mu.Lock()
+	by := s.cas[len(s.cas)-1]
+	s.mu.Unlock()
+	return by.Leaf(t, s.ID(path), nil)
 }
 
 // JWTSVID mints a JWT-SVID of a workload for audience. Claims replace the
@@ -239,7 +203,7 @@ func (s *SPIFFE) Authorities() []*x509.Certificate {
 	defer s.mu.Unlock()
 	var all []*x509.Certificate
 	for _, ca := range s.cas {
-		all = append(all, ca.certificate)
+		all = append(all, ca.Certificate)
 	}
 	return all
 }
@@ -250,9 +214,7 @@ func (s *SPIFFE) Bundle() map[string]any {
 	defer s.mu.Unlock()
 	keys := s.jwtKeys("jwt-svid")
 	for _, ca := range s.cas {
-		jwk := publicJWK(ca.key.Public())
-		jwk["use"], jwk["x5c"] = "x509-svid", []string{base64.StdEncoding.EncodeToString(ca.certificate.Raw)}
-		keys = append(keys, jwk)
+		keys = append(keys, ca.jwk())
 	}
 	return map[string]any{"keys": keys, "spiffe_sequence": s.sequence, "spiffe_refresh_hint": s.hint}
 }
@@ -289,13 +251,6 @@ func (s *SPIFFE) jwks() []byte {
 		panic(err) // maps of strings
 	}
 	return raw
-}
-
-func (s *SPIFFE) nextSerial() *big.Int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.serial++
-	return big.NewInt(s.serial)
 }
 
 func newKey(t testing.TB) *ecdsa.PrivateKey {

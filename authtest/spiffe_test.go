@@ -45,7 +45,7 @@ func TestWorkloadAPI(t *testing.T) {
 	if _, _, err := x509svid.Verify(svids[1].Certificates, bundles); err != nil {
 		t.Error(err)
 	}
-	if _, _, err := x509svid.ParseAndVerify(partner.X509SVID(t, "/x").Certificate, bundles); err != nil {
+	if _, _, err := x509svid.ParseAndVerify(partner.X509SVID(t, "/x").Chain, bundles); err != nil {
 		t.Errorf("of a federated domain: %v", err)
 	}
 

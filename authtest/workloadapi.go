@@ -158,16 +158,13 @@ func (w *WorkloadAPI) FetchX509SVID(_ *workload.X509SVIDRequest, out workload.Sp
 	return w.stream(out.Context(), func(known []*SPIFFE) error {
 		answer := &workload.X509SVIDResponse{FederatedBundles: map[string][]byte{}}
 		for _, path := range w.paths {
-			svid, err := w.domain.mintX509(path, nil)
-			if err != nil {
-				return err
-			}
-			key, err := x509.MarshalPKCS8PrivateKey(svid.PrivateKey)
+			svid := w.domain.X509SVID(w.t, path)
+			key, err := x509.MarshalPKCS8PrivateKey(svid.Key)
 			if err != nil {
 				return err
 			}
 			answer.Svids = append(answer.Svids, &workload.X509SVID{
-				SpiffeId: w.domain.ID(path), X509Svid: svid.Certificate[0], X509SvidKey: key, Bundle: w.domain.rawAuthorities(),
+				SpiffeId: w.domain.ID(path), X509Svid: svid.Chain[0], X509SvidKey: key, Bundle: w.domain.rawAuthorities(),
 			})
 		}
 		for _, d := range known[1:] {

@@ -2,7 +2,6 @@ package spiffe_test
 
 import (
 	"context"
-	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"net/netip"
@@ -107,20 +106,20 @@ func TestEndpointCertificates(t *testing.T) { // SB-05, SEC-SF-27
 	domain, other := authtest.NewSPIFFE(t, "prod.example", clock), authtest.NewSPIFFE(t, "other.example", clock)
 	imposter := authtest.NewSPIFFE(t, "prod.example", clock) // the name, and other keys
 	ca := domain.CAFile(t)
-	with := func(change func(*x509.Certificate)) func() tls.Certificate {
-		return func() tls.Certificate { return domain.X509SVIDWith(t, "/spire/server", change) }
+	with := func(change func(*x509.Certificate)) func() *authtest.ClientCert {
+		return func() *authtest.ClientCert { return domain.X509SVIDWith(t, "/spire/server", change) }
 	}
 	for _, row := range []struct {
 		name string
-		show func() tls.Certificate
+		show func() *authtest.ClientCert
 		want string // part of the report; "" = it may
 	}{
 		{"its own", with(nil), ""},
 		{"without extended usages", with(func(c *x509.Certificate) { c.ExtKeyUsage = nil }), ""},
-		{"another workload's", func() tls.Certificate { return domain.X509SVID(t, "/web") }, "another's"},
-		{"a longer ID", func() tls.Certificate { return domain.X509SVID(t, "/spire/server/x") }, "another's"},
-		{"other domain's", func() tls.Certificate { return other.X509SVID(t, "/spire/server") }, "another trust domain"},
-		{"by other keys", func() tls.Certificate { return imposter.X509SVID(t, "/spire/server") }, "no authority"},
+		{"another workload's", func() *authtest.ClientCert { return domain.X509SVID(t, "/web") }, "another's"},
+		{"a longer ID", func() *authtest.ClientCert { return domain.X509SVID(t, "/spire/server/x") }, "another's"},
+		{"other domain's", func() *authtest.ClientCert { return other.X509SVID(t, "/spire/server") }, "another trust domain"},
+		{"by other keys", func() *authtest.ClientCert { return imposter.X509SVID(t, "/spire/server") }, "no authority"},
 		{"two URIs", with(func(c *x509.Certificate) {
 			c.URIs = append(c.URIs, &url.URL{Scheme: "spiffe", Host: "prod.example", Path: "/x"})
 		}), "exactly one URI"},
@@ -142,7 +141,7 @@ func TestEndpointCertificates(t *testing.T) { // SB-05, SEC-SF-27
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
 			at := domain.SPIFFEEndpoint(t, domain, "/spire/server")
-			at.Show(func() (tls.Certificate, error) { return row.show(), nil })
+			at.Show(row.show)
 			w := newWorld(t, jwks.Source{
 				BundleURL: at.URL, Endpoint: spiffe.Endpoint{ID: id(t, "spiffe://prod.example/spire/server"), CAFile: ca, Now: clock.Now}.Verify,
 			}, clock)
