@@ -82,13 +82,8 @@ func (f *fed) close() {
 func (f *fed) keys(ctx context.Context, which int) (keys, error) {
 	f.start()
 	h := &f.halves[which]
-	timer := time.NewTimer(firstNews)
-	defer timer.Stop()
-	select {
-	case <-h.first:
-	case <-ctx.Done():
+	if !h.wait(ctx) {
 		return keys{}, fmt.Errorf("%w: %w", ErrUnavailable, ctx.Err())
-	case <-timer.C: // later requests do not wait
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -100,6 +95,26 @@ func (f *fed) keys(ctx context.Context, which int) (keys, error) {
 		return keys{}, fmt.Errorf("%w: %w", ErrStale, h.cause)
 	}
 	return *h.held, nil
+}
+
+// wait waits for the first news, and returns whether it came before ctx ended.
+// Where there was some, also one that has ended already learns of it: that is how
+// somebody asks who only wants what is at hand.
+func (h *half) wait(ctx context.Context) bool {
+	select {
+	case <-h.first:
+		return true
+	default:
+	}
+	timer := time.NewTimer(firstNews)
+	defer timer.Stop()
+	select {
+	case <-h.first:
+	case <-timer.C: // later requests do not wait
+	case <-ctx.Done():
+		return false
+	}
+	return true
 }
 
 // speak ends the waiting for the first news.
@@ -140,6 +155,7 @@ func (f *fed) take(h *half, raw []byte, err error) (say []error) {
 		h.cause = err
 		return changed(&h.saidCause, err)
 	}
+	// What is not in it any more is withdrawn: SPIFFE Workload API, Section 4.4.
 	h.held, h.lost, h.cause, h.saidCause = &got, time.Time{}, nil, ""
 	say = changed(&h.saidFinding, finding)
 	j, x := f.halves[jwtHalf].held, f.halves[x509Half].held

@@ -77,6 +77,25 @@ func (w *world) wantAuthoritiesSoon(p *push, raw []byte, want object) {
 	w.wantAuthorities(want)
 }
 
+// What is at hand is given at once, also to somebody who may not wait.
+func TestFedAtHand(t *testing.T) {
+	t.Parallel()
+	w, p := pushed(t)
+	root := authority(t, nil)
+	p.jwt([]byte(set(t, "k1")), nil)
+	p.x509(der(t, root), nil)
+	over, cancel := context.WithCancel(t.Context())
+	cancel()
+	for range 100 { // a select would choose by chance
+		if _, err := w.Key(over, "ES256", "k1"); err != nil {
+			t.Fatal(err)
+		}
+		if roots, err := w.Authorities(over); err != nil || len(roots) != 1 {
+			t.Fatalf("%d authorities, %v", len(roots), err)
+		}
+	}
+}
+
 // A trust domain that the source does not know any more has no keys at all, at
 // once.
 func TestFedGone(t *testing.T) { // SB-08
