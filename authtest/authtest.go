@@ -48,10 +48,12 @@ type Server struct {
 	Cluster *Party // Kubernetes-like: trusted issuer "prod-cluster"
 	SPIRE   *Party // SPIFFE-like: trusted issuer "prod-spire", trust domain "prod.example"
 
+	Roots  *x509.CertPool // what its TLS certificate is verified with; nil = it speaks http
+	CAFile string         // the same as a file, for programs under test
+
 	KeyAgent *Party // the keys of agent key-agent, which authenticates by private_key_jwt
 
 	client *http.Client
-	roots  *x509.CertPool // of its TLS certificate; nil = it speaks http
 }
 
 // Options change how Start starts; the zero value is what most tests want.
@@ -104,7 +106,7 @@ func StartWith(t testing.TB, o Options) *Server {
 	if o.MTLS {
 		mutual = Listen(t)
 		c.Public.MTLSListen = mutual.Addr().String()
-		c.Public.TLS.CertFile, c.Public.TLS.KeyFile, s.roots = serverCertificate(t)
+		s.serverCertificate(t, &c.Public.TLS)
 		s.client = s.ClientWith(t, nil)
 	}
 	if o.Config != nil {

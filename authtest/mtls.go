@@ -7,13 +7,14 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"os"
-	"path/filepath"
 	"testing"
+
+	"github.com/tokenry/tokenry/cli/config"
 )
 
-// serverCertificate writes a certificate for 127.0.0.1 into files.
-func serverCertificate(t testing.TB) (certFile, keyFile string, roots *x509.CertPool) {
+// serverCertificate writes a certificate for 127.0.0.1 into files, and what it is
+// verified with.
+func (s *Server) serverCertificate(t testing.TB, to *config.TLS) {
 	t.Helper()
 	now := &Clock{} // clients have no other
 	root := NewAuthority(t, now, "authtest", nil)
@@ -22,24 +23,18 @@ func serverCertificate(t testing.TB) (certFile, keyFile string, roots *x509.Cert
 	if err != nil {
 		t.Fatal(err)
 	}
-	dir := t.TempDir()
-	certFile, keyFile = filepath.Join(dir, "tls.crt"), filepath.Join(dir, "tls.key")
-	if err := os.WriteFile(certFile, []byte(leaf.PEM(0, 1)), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(keyFile, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: key}), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	roots = x509.NewCertPool()
-	roots.AddCert(root.Certificate)
-	return certFile, keyFile, roots
+	to.CertFile = writeFile(t, "tls.crt", []byte(leaf.PEM(0, 1)))
+	to.KeyFile = writeFile(t, "tls.key", pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: key}))
+	s.CAFile = writeFile(t, "ca.pem", pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: root.Certificate.Raw}))
+	s.Roots = x509.NewCertPool()
+	s.Roots.AddCert(root.Certificate)
 }
 
 // ClientWith makes an HTTP client that shows cert, which may be nil, to the
 // server; for one that was started with Options.MTLS.
 func (s *Server) ClientWith(t testing.TB, cert *ClientCert) *http.Client {
 	t.Helper()
-	c := &tls.Config{RootCAs: s.roots, MinVersion: tls.VersionTLS13}
+	c := &tls.Config{RootCAs: s.Roots, MinVersion: tls.VersionTLS13}
 	if cert != nil {
 		shown := cert.TLS()
 		c.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &shown, nil }

@@ -22,8 +22,8 @@ import (
 type object = map[string]any
 
 // script runs one of the scripts. ok is false when it ended with an error,
-// which is in failure.
-func script(t *testing.T, name string, input object) (out object, failure string, ok bool) {
+// which is in failure. environ is added to its environment.
+func script(t *testing.T, name string, input object, environ ...string) (out object, failure string, ok bool) {
 	t.Helper()
 	if _, err := os.Stat("node_modules/jose"); err != nil {
 		t.Fatal("the independent libraries are not installed; run: make e2e/node_modules")
@@ -35,6 +35,7 @@ func script(t *testing.T, name string, input object) (out object, failure string
 	var stdout, stderr bytes.Buffer
 	cmd := exec.CommandContext(t.Context(), "node", name)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = bytes.NewReader(in), &stdout, &stderr
+	cmd.Env = append(os.Environ(), environ...)
 	err = cmd.Run()
 	if stdout.Len() > 0 {
 		if jsonErr := json.Unmarshal(stdout.Bytes(), &out); jsonErr != nil {
@@ -50,7 +51,7 @@ func verified(t *testing.T, as *authtest.Server, token, audience string) (header
 	out, failure, ok := script(t, "verify.mjs", object{
 		"token": token, "issuer": as.Issuer, "audience": audience,
 		"jwks_uri": as.PublicURL + "/.well-known/jwks.json", "now": as.Clock.Now().Unix(),
-	})
+	}, "NODE_EXTRA_CA_CERTS="+as.CAFile)
 	if !ok {
 		t.Fatalf("npm jose refuses the token: %s", failure)
 	}
