@@ -71,6 +71,10 @@ func demoFor(t *testing.T, as *authtest.Server) string {
 		answer(w, as.User(t, user, authtest.Claims{"groups": groups[user]}), as.IDP.URL, user)
 	})
 	mux.HandleFunc("GET /cluster/token", func(w http.ResponseWriter, r *http.Request) {
+		if strings.Contains(r.FormValue("sa"), "/") {
+			http.Error(w, "sa must be the name of a service account", http.StatusBadRequest)
+			return
+		}
 		account := strings.TrimSuffix(r.FormValue("sa"), "-agent")
 		answer(w, as.ServiceAccount(t, account, nil), as.Cluster.URL, "system:serviceaccount:prod:"+account)
 	})
@@ -123,11 +127,49 @@ func TestTry(t *testing.T) {
 	u.run("try", "--user", "eve").want(t, cli.ExitUsage, "tokenry: no such demo user·[2J\n")
 }
 
+// A member of a fleet is called after its service account, and exists once it
+// has tried.
+func TestTryInstance(t *testing.T) {
+	t.Parallel()
+	as := authtest.Start(t)
+	as.Apply(t, `
+apiVersion: tokenry/v1
+kind: Blueprint
+metadata: { name: fleet }
+spec:
+  resources: [ { name: gateway, scopes: ["llm:read"] } ]
+  credentials: [ { name: pods, issuer: prod-cluster, subject: { glob: "system:serviceaccount:prod:fleet-*" }, maxInstances: 5 } ]
+---
+apiVersion: tokenry/v1
+kind: DelegationRule
+metadata: { name: staff-to-fleet }
+spec: { subjects: { issuer: corp-idp }, actors: { blueprints: [fleet] }, resources: [ { name: gateway, scopes: ["llm:read"] } ] }
+`)
+	u := at(t, as)
+	c := cli.Context{Server: as.AdminURL, TokenFile: u.dir + "/admin_token", Issuer: as.Issuer, Public: as.PublicURL, Demo: demoFor(t, as)}
+	u.contexts(t, cli.Contexts{Current: "test", Contexts: map[string]cli.Context{"test": c}})
+
+	printed := u.run("try", "--agent", "fleet/r7", "--print-token")
+	if token := authtest.Payload(t, strings.TrimSpace(printed.out)); token["sub"] != "system:serviceaccount:prod:fleet-r7" {
+		t.Errorf("the token of %v", token["sub"])
+	}
+	u.pipe(printed.out, "issuer", "test", "--token-file", "-").want(t, cli.ExitOK, "admitted as agent fleet/r7 by credential pods", "its first use would make it")
+	if r := u.run("get", "agents", "--instances", "only", "-o", "name"); r.out != "" {
+		t.Errorf("a token that was only printed and tested made %s", r.out)
+	}
+	u.run("try", "--agent", "fleet/r7", "--resource", "gateway").want(t, cli.ExitOK, "fleet/r7 acts for alice", `"sub": "fleet/r7"`)
+	u.run("get", "agents", "--instances", "only", "-o", "name").want(t, cli.ExitOK, "agent/fleet/r7\n")
+	for _, flag := range []string{"user", "scope", "resource"} {
+		u.run("try", "--print-token", "--"+flag, "x").want(t, cli.ExitUsage, "leave --"+flag+" out")
+	}
+}
+
 func TestTryWithoutDev(t *testing.T) {
 	t.Parallel()
 	u := newTerminal(t)
 	u.contexts(t, cli.Contexts{Current: "dev", Contexts: map[string]cli.Context{"dev": {Server: "http://127.0.0.1:1", Demo: "http://127.0.0.1:1"}}})
 	u.run("try").want(t, cli.ExitUnreachable, "cannot reach http://127.0.0.1:1: connection refused; is `tokenry dev` running?")
+	u.run("try", "--print-token").want(t, cli.ExitUnreachable, "is `tokenry dev` running?")
 
 	page := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.Write([]byte("<html>")) }))
 	defer page.Close()

@@ -24,6 +24,10 @@ type trial struct {
 	target      string // identifier or name of a resource; empty = the server's default
 }
 
+// account is the demo's service account of the agent: that of instance fleet/r7
+// is fleet-r7, since such names have no slash.
+func (t trial) account() string { return strings.ReplaceAll(t.agent, "/", "-") }
+
 func (a *app) tryCommand() *cobra.Command {
 	var t trial
 	cmd := &cobra.Command{
@@ -31,14 +35,17 @@ func (a *app) tryCommand() *cobra.Command {
 		Short: "Do a real exchange against a running dev and show every check",
 		Long: "try signs a demo user in, takes the service-account token of a demo agent, exchanges both at the token endpoint,\n" +
 			"prints every check of the decision, and verifies the token offline. When the request is denied it exits with 5.\n" +
-			"It uses the server of the context, which `tokenry dev` has saved.",
-		Example: "  tokenry try\n  tokenry try --scope payments:write\n  tokenry try --user mallory\n  tokenry try --agent analysis-agent --scope llm:read",
-		Args:    arguments(0, 0),
+			"It uses the server of the context, which `tokenry dev` has saved.\n\n" +
+			"With --print-token it asks the server nothing and prints the service-account token alone, to be used by hand.",
+		Example: "  tokenry try\n  tokenry try --scope payments:write\n  tokenry try --user mallory\n  tokenry try --agent analysis-agent --scope llm:read\n" +
+			"  tokenry try --agent fleet/r7\n  tokenry try --agent fleet/r8 --print-token | tokenry issuer test --token-file -",
+		Args: arguments(0, 0),
 	}
 	cmd.Flags().StringVar(&t.user, "user", "alice", "demo user: alice (staff) or mallory (not staff)")
-	cmd.Flags().StringVar(&t.agent, "agent", "research-agent", "demo agent that acts: research-agent, analysis-agent or writer-agent")
+	cmd.Flags().StringVar(&t.agent, "agent", "research-agent", "demo agent that acts: research-agent, analysis-agent, writer-agent, or fleet/NAME, which is made on first use")
 	cmd.Flags().StringArrayVar(&t.scopes, "scope", nil, "scopes to ask for (default: all that is allowed); may be repeated")
 	cmd.Flags().StringVar(&t.target, "resource", "", "name or identifier (a URI) of the target resource (default: the blueprint's)")
+	printToken := cmd.Flags().Bool("print-token", false, "only print the token that the demo cluster gives the agent")
 	complete(cmd, "user", words("alice", "mallory"))
 	complete(cmd, "agent", a.agentFlag)
 	complete(cmd, "scope", nil)
@@ -51,17 +58,29 @@ func (a *app) tryCommand() *cobra.Command {
 		if c.Demo == "" {
 			return usage("try needs a running dev: start `tokenry dev` in another terminal")
 		}
-		decision, err := a.try(cmd.Context(), c, t)
-		var e *Error
-		switch {
-		case err == nil:
-			hints(a.Stdout, "Now break it:", "tokenry try --scope payments:write", "See it again:", "tokenry explain "+printable(decision))
-		case errors.As(err, &e) && e.Code == ExitUnreachable:
-			return &Error{Code: ExitUnreachable, Err: fmt.Errorf("%w; is `tokenry dev` running?", e)}
+		if *printToken {
+			for _, name := range []string{"user", "scope", "resource"} {
+				if cmd.Flags().Changed(name) {
+					return usage("--print-token asks for nothing: leave --%s out", name)
+				}
+			}
+			return devAnswers(a.printPlatformToken(cmd.Context(), c, t))
 		}
-		return err
+		decision, err := a.try(cmd.Context(), c, t)
+		if err == nil {
+			hints(a.Stdout, "Now break it:", "tokenry try --scope payments:write", "See it again:", "tokenry explain "+printable(decision))
+		}
+		return devAnswers(err)
 	}
 	return cmd
+}
+
+// devAnswers asks the obvious question when nobody answers.
+func devAnswers(err error) error {
+	if e := (*Error)(nil); errors.As(err, &e) && e.Code == ExitUnreachable {
+		return &Error{Code: ExitUnreachable, Err: fmt.Errorf("%w; is `tokenry dev` running?", e)}
+	}
+	return err
 }
 
 // hints prints what to do next: pairs of a purpose and a command.
@@ -87,7 +106,7 @@ func (a *app) try(ctx context.Context, c Context, t trial) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	platform, err := a.demoToken(ctx, c.Demo+"/cluster/token?"+url.Values{"sa": {t.agent}}.Encode())
+	platform, err := a.platformToken(ctx, c, t)
 	if err != nil {
 		return "", err
 	}
@@ -177,6 +196,20 @@ func (a *app) tryRefused(w io.Writer, ans answer, d api.Decision) error {
 	fmt.Fprintf(w, "%s\n", printable(first(d.Meaning, def.Meaning)))
 	fmt.Fprintf(w, "Fix: %s\n", printable(fixFor(d.Agent, string(reason), first(d.Fix, def.Fix))))
 	return silent(r.exitCode())
+}
+
+// platformToken gets what the demo's cluster projects into the agent's pod.
+func (a *app) platformToken(ctx context.Context, c Context, t trial) (demoToken, error) {
+	return a.demoToken(ctx, c.Demo+"/cluster/token?"+url.Values{"sa": {t.account()}}.Encode())
+}
+
+func (a *app) printPlatformToken(ctx context.Context, c Context, t trial) error {
+	platform, err := a.platformToken(ctx, c, t)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintln(a.Stdout, printable(platform.Token))
+	return err
 }
 
 func (a *app) demoToken(ctx context.Context, from string) (demoToken, error) {
