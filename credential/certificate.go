@@ -9,6 +9,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/tokenry/tokenry/jose"
+	"github.com/tokenry/tokenry/jwks/spiffe"
 	"github.com/tokenry/tokenry/registry"
 )
 
@@ -27,14 +29,6 @@ const (
 	SPIFFEX509    CertificateMethod = "spiffe_x509"     // draft-ietf-oauth-spiffe-client-auth-02
 	PKICert       CertificateMethod = "tls"             // RFC 8705, Section 2.1
 	SelfSignedTLS CertificateMethod = "self_signed_tls" // RFC 8705, Section 2.2
-)
-
-// Bounds of a chain. They stand before everything that costs more than reading:
-// verifying can take a time that grows with their product.
-const (
-	maxIntermediates = 8
-	maxCertificate   = 16 << 10 // bytes of DER
-	maxNames         = 100      // subject alternative names, and name constraints, of one certificate
 )
 
 // Certificate verifies the certificate of a client that authenticates by mutual
@@ -58,8 +52,8 @@ func (v *Verifier) Certificate(ctx context.Context, chain [][]byte, clientID str
 	if err != nil {
 		return nil, e.failed(CheckForm, &Fault{Name: FaultCertMalformed, Wanted: "an X.509 certificate", Err: err})
 	}
-	if names > maxNames {
-		return nil, e.fail(CheckForm, words.chain, fmt.Sprintf("%d subject alternative names", names), fmt.Sprintf("at most %d", maxNames))
+	if names > spiffe.MaxNames {
+		return nil, e.fail(CheckForm, words.chain, fmt.Sprintf("%d subject alternative names", names), fmt.Sprintf("at most %d", spiffe.MaxNames))
 	}
 	e.pass(CheckForm, GoodCertificate, "")
 	switch {
@@ -76,7 +70,7 @@ func (v *Verifier) Certificate(ctx context.Context, chain [][]byte, clientID str
 // IsSVID reports whether the leaf of chain claims a SPIFFE ID. Nothing of it has
 // been verified.
 func IsSVID(chain [][]byte) bool {
-	if len(chain) == 0 || len(chain[0]) > maxCertificate {
+	if len(chain) == 0 || len(chain[0]) > spiffe.MaxCertificate {
 		return false
 	}
 	uris, _, err := subjectURIs(chain[0])
@@ -96,12 +90,12 @@ func (e *exam) bounds(chain [][]byte, w words) error {
 	if len(chain) == 0 {
 		return e.fail(CheckForm, FaultCertMalformed, "no certificate", "a certificate")
 	}
-	if n := len(chain) - 1; n > maxIntermediates {
-		return e.fail(CheckForm, w.chain, fmt.Sprintf("%d intermediates", n), fmt.Sprintf("at most %d", maxIntermediates))
+	if n := len(chain) - 1; n > spiffe.MaxIntermediates {
+		return e.fail(CheckForm, w.chain, fmt.Sprintf("%d intermediates", n), fmt.Sprintf("at most %d", spiffe.MaxIntermediates))
 	}
 	for _, der := range chain {
-		if len(der) > maxCertificate {
-			return e.fail(CheckForm, w.chain, fmt.Sprintf("a certificate of %d bytes", len(der)), fmt.Sprintf("at most %d", maxCertificate))
+		if len(der) > spiffe.MaxCertificate {
+			return e.fail(CheckForm, w.chain, fmt.Sprintf("a certificate of %d bytes", len(der)), fmt.Sprintf("at most %d", spiffe.MaxCertificate))
 		}
 	}
 	return nil
@@ -119,11 +113,11 @@ func (e *exam) parse(chain [][]byte, w words) (leaf *x509.Certificate, more *x50
 		case err != nil:
 			return nil, nil, e.failed(CheckLeaf, &Fault{Name: w.chain, Shown: fmt.Sprintf("certificate %d cannot be read", i+1), Wanted: "X.509 certificates", Err: err})
 		}
-		if shown, ok := goodKey(c.PublicKey); !ok {
-			return nil, nil, e.fail(CheckLeaf, w.key, fmt.Sprintf("certificate %d: %s", i+1, shown), goodKeys)
+		if flaw := (jose.Key{Public: c.PublicKey}).Flaw(); flaw != "" {
+			return nil, nil, e.fail(CheckLeaf, w.key, fmt.Sprintf("certificate %d: %s, %s", i+1, keyKind(c.PublicKey), flaw), goodKeys)
 		}
-		if n := constraints(c); n > maxNames {
-			return nil, nil, e.fail(CheckLeaf, w.chain, fmt.Sprintf("certificate %d: %d name constraints", i+1, n), fmt.Sprintf("at most %d", maxNames))
+		if n := spiffe.Constraints(c); n > spiffe.MaxNames {
+			return nil, nil, e.fail(CheckLeaf, w.chain, fmt.Sprintf("certificate %d: %d name constraints", i+1, n), fmt.Sprintf("at most %d", spiffe.MaxNames))
 		}
 		if i == 0 {
 			leaf = c
@@ -135,13 +129,6 @@ func (e *exam) parse(chain [][]byte, w words) (leaf *x509.Certificate, more *x50
 	e.identity.KeyID = base64.RawURLEncoding.EncodeToString(sum[:]) // as x5t#S256: RFC 8705, Section 3.1
 	e.identity.Alg = leaf.PublicKeyAlgorithm.String()
 	return leaf, more, nil
-}
-
-// constraints counts the name constraints of a certificate: each is compared
-// with each name of those below it.
-func constraints(c *x509.Certificate) int {
-	return len(c.PermittedDNSDomains) + len(c.ExcludedDNSDomains) + len(c.PermittedIPRanges) + len(c.ExcludedIPRanges) +
-		len(c.PermittedEmailAddresses) + len(c.ExcludedEmailAddresses) + len(c.PermittedURIDomains) + len(c.ExcludedURIDomains)
 }
 
 // validNow checks the leaf's own times. As with tokens, skew is granted at the

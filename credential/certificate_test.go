@@ -139,6 +139,30 @@ func TestCertificateBounds(t *testing.T) {
 			t.Errorf("RSA of %d bits: %v", bits, err)
 		}
 	}
+	odd := func(bits uint) *big.Int { return new(big.Int).SetBit(new(big.Int).Lsh(big.NewInt(1), bits-1), 0, 1) }
+	for name, bad := range map[string]*rsa.PublicKey{ // the rule is that of package jose
+		"CVE-2017-15361":  {N: new(big.Int).Exp(big.NewInt(65537), big.NewInt(130), nil), E: 65537},
+		"an even modulus": {N: new(big.Int).Lsh(big.NewInt(1), 2047), E: 65537},
+		"a long exponent": {N: odd(2048), E: 1<<31 + 1},
+		"an exponent 1":   {N: odd(2048), E: 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			svid, plain := w.mesh.Sign(t, svidSubject, bad, nil), w.mesh.Sign(t, "", bad, nil)
+			for _, r := range []struct {
+				chain        [][]byte
+				client, want string
+			}{
+				{svid, svidSubject, "svid_key"},
+				{append(slices.Clone(good), plain[0]), svidSubject, "svid_key"}, // an intermediate's
+				{plain, "own", "cert_key"},
+				{append(slices.Clone(w.own.Chain), plain[0]), "own", "cert_key"},
+			} {
+				_, err := w.Certificate(t.Context(), r.chain, r.client)
+				wantFault(t, err, r.want)
+			}
+		})
+	}
 	some := func(n int) [][]byte {
 		return w.mesh.Intermediate(t, "i", func(c *x509.Certificate) {
 			for i := range n {

@@ -2,16 +2,12 @@ package credential
 
 import (
 	"crypto/ecdsa"
-	"crypto/ed25519"
-	"crypto/elliptic"
 	"crypto/rsa"
-	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/asn1"
 	"errors"
 	"fmt"
 	"math/big"
-	"slices"
 	"strconv"
 	"strings"
 	"unicode"
@@ -35,10 +31,7 @@ type outline struct {
 	Signature asn1.BitString
 }
 
-var (
-	oidSubjectAltName = asn1.ObjectIdentifier{2, 5, 29, 17}
-	oidKeyUsage       = asn1.ObjectIdentifier{2, 5, 29, 15}
-)
+var oidSubjectAltName = asn1.ObjectIdentifier{2, 5, 29, 17}
 
 const tagURI = 6 // of GeneralName: RFC 5280, Section 4.2.1.6
 
@@ -87,27 +80,18 @@ func CertificateURIs(der []byte) ([]string, error) {
 	return uris, err
 }
 
-// criticalUsage reports whether the key usage extension is there and critical.
-func criticalUsage(c *x509.Certificate) bool {
-	return slices.ContainsFunc(c.Extensions, func(x pkix.Extension) bool { return x.Id.Equal(oidKeyUsage) && x.Critical })
-}
-
 const goodKeys = "RSA of 2048 to 8192 bits, P-256, P-384, P-521 or Ed25519"
 
-// goodKey names a key, and says whether it is neither too weak nor too costly:
-// the bounds are those of package jose.
-func goodKey(key any) (shown string, ok bool) {
+// keyKind names a key for whoever must replace it. Whether it is any good is for
+// package jose to say.
+func keyKind(key any) string {
 	switch k := key.(type) {
 	case *rsa.PublicKey:
-		bits := k.N.BitLen()
-		return fmt.Sprintf("RSA of %d bits", bits), bits >= 2048 && bits <= 8192 && k.E > 1 && k.E&1 == 1
+		return fmt.Sprintf("RSA of %d bits", k.N.BitLen())
 	case *ecdsa.PublicKey:
-		known := k.Curve == elliptic.P256() || k.Curve == elliptic.P384() || k.Curve == elliptic.P521()
-		return k.Curve.Params().Name, known
-	case ed25519.PublicKey:
-		return "Ed25519", true
+		return k.Curve.Params().Name
 	}
-	return "another kind of key", false
+	return "another kind of key"
 }
 
 // visible returns s if people can read it, else s in quotes with escapes: what

@@ -5,10 +5,10 @@ import (
 	"context"
 	"crypto/x509"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/tokenry/tokenry/jose"
+	"github.com/tokenry/tokenry/jwks/spiffe"
 	"github.com/tokenry/tokenry/registry"
 )
 
@@ -21,9 +21,10 @@ func (e *exam) x509SVID(ctx context.Context, chain [][]byte, uris []string) (*Ce
 	if err != nil {
 		return nil, err
 	}
-	if err := e.svidLeaf(leaf); err != nil {
-		return nil, err
+	if err := spiffe.CheckLeaf(leaf); err != nil {
+		return nil, e.fail(CheckLeaf, FaultSVIDConstraints, err.Error(), "a leaf with digitalSignature, which signs nothing else")
 	}
+	e.pass(CheckLeaf, "a leaf for authentication", "")
 	at, err := e.validNow(leaf, svidWords)
 	if err != nil {
 		return nil, err
@@ -44,7 +45,7 @@ func (e *exam) x509SVID(ctx context.Context, chain [][]byte, uris []string) (*Ce
 	}
 	_, err = leaf.Verify(x509.VerifyOptions{
 		Roots: roots, Intermediates: more, CurrentTime: at,
-		KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny}, // svidLeaf has looked at them
+		KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny}, // CheckLeaf has looked at them
 	})
 	if err != nil {
 		return nil, e.badChain(chain, err)
@@ -76,30 +77,6 @@ func (e *exam) routeCertificate(uris []string) error {
 	}
 	e.identity.Subject, e.identity.SPIFFEID = uris[0], uris[0]
 	return e.believe(issuer, domain.IDString())
-}
-
-// svidLeaf checks that the leaf is one to authenticate with: X509-SVID,
-// Sections 4 and 5.2.
-func (e *exam) svidLeaf(leaf *x509.Certificate) error {
-	var wrong string
-	usage, extended := leaf.KeyUsage, leaf.ExtKeyUsage
-	has := func(u x509.ExtKeyUsage) bool { return slices.Contains(extended, u) }
-	switch {
-	case leaf.IsCA:
-		wrong = "a certificate authority"
-	case !criticalUsage(leaf):
-		wrong = "no critical key usage"
-	case usage&(x509.KeyUsageCertSign|x509.KeyUsageCRLSign) != 0:
-		wrong = "key usage keyCertSign or cRLSign"
-	case usage&x509.KeyUsageDigitalSignature == 0:
-		wrong = "no key usage digitalSignature"
-	case len(extended)+len(leaf.UnknownExtKeyUsage) > 0 && (!has(x509.ExtKeyUsageServerAuth) || !has(x509.ExtKeyUsageClientAuth)):
-		wrong = "extended key usage without both serverAuth and clientAuth"
-	default:
-		e.pass(CheckLeaf, "a leaf for authentication", "")
-		return nil
-	}
-	return e.fail(CheckLeaf, FaultSVIDConstraints, wrong, "a leaf with digitalSignature, which signs nothing else")
 }
 
 // badChain ends the exam of an SVID that no authority of its trust domain has

@@ -4,6 +4,7 @@ import (
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/ed25519"
+	"crypto/elliptic"
 	"crypto/rsa"
 	"encoding/base64"
 
@@ -30,7 +31,7 @@ type Key struct {
 // base64url; empty for a key of no known type. It depends on neither Kid nor
 // Alg.
 func (k Key) Thumbprint() string {
-	if k.flaw() == FaultKeyTypeMismatch {
+	if k.Flaw() == FaultKeyTypeMismatch {
 		return "" // of a private key too: it does not belong here
 	}
 	sum, err := (&jose.JSONWebKey{Key: k.Public}).Thumbprint(crypto.SHA256)
@@ -40,11 +41,13 @@ func (k Key) Thumbprint() string {
 	return base64.RawURLEncoding.EncodeToString(sum)
 }
 
-// flaw says why no token may be verified with the key; empty = it is sound.
-func (k Key) flaw() Fault {
+// Flaw says why nothing may be verified with the key; empty = it is sound. It is
+// FaultKeyTypeMismatch, FaultKeyWeak or FaultKeyTooLarge, and the one rule about
+// keys of others, those in certificates included.
+func (k Key) Flaw() Fault {
 	switch pub := k.Public.(type) {
 	case *ecdsa.PublicKey:
-		if pub != nil && pub.Curve != nil {
+		if pub != nil && (pub.Curve == elliptic.P256() || pub.Curve == elliptic.P384() || pub.Curve == elliptic.P521()) {
 			return "" // ReadSet and every use check that the point is on the curve
 		}
 	case ed25519.PublicKey:
@@ -67,6 +70,8 @@ func rsaFlaw(pub *rsa.PublicKey) Fault {
 		return FaultKeyWeak
 	case pub.N.Bit(0) == 0 || pub.E < 3 || pub.E%2 == 0: // no product of two primes, or no exponent
 		return FaultKeyWeak
+	case isROCA(pub.N): // its primes can be guessed
+		return FaultKeyWeak
 	}
 	return ""
 }
@@ -81,7 +86,7 @@ func (k Key) misfit(alg string) Fault {
 	if !known {
 		return FaultAlgNotAllowed
 	}
-	if f := k.flaw(); f != "" {
+	if f := k.Flaw(); f != "" {
 		return f
 	}
 	fits := false

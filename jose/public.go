@@ -63,7 +63,7 @@ func readEC(o Object, curve elliptic.Curve) (crypto.PublicKey, error) {
 }
 
 // readRSA reads a modulus and an exponent: RFC 7518, Section 6.3.1. Whether they
-// are any good is for flaw to say, but for what takes longer to see.
+// are any good is for Flaw to say.
 func readRSA(o Object) (crypto.PublicKey, error) {
 	n, err := octets(o, "n")
 	if err != nil {
@@ -77,11 +77,7 @@ func readRSA(o Object) (crypto.PublicKey, error) {
 	if exponent.BitLen() > 31 { // an int may have no more
 		return nil, &Error{Fault: FaultKeyTooLarge}
 	}
-	modulus := new(big.Int).SetBytes(n)
-	if isROCA(modulus) {
-		return nil, refuse(FaultKeyWeak, "its primes can be guessed")
-	}
-	return &rsa.PublicKey{N: modulus, E: int(exponent.Int64())}, nil
+	return &rsa.PublicKey{N: new(big.Int).SetBytes(n), E: int(exponent.Int64())}, nil
 }
 
 // octets decodes a member that must be there: RFC 7518, Section 2.

@@ -45,7 +45,7 @@ func PublicJWKS(keys []Key) ([]byte, error) {
 }
 
 func (k Key) member() (member, error) {
-	if f := k.flaw(); f != "" { // a private key ends here
+	if f := k.Flaw(); f != "" { // a private key ends here
 		return member{}, &Error{Fault: f}
 	}
 	raw, err := jose.JSONWebKey{Key: k.Public}.MarshalJSON()

@@ -125,7 +125,7 @@ func readKey(raw []byte) (Key, error) {
 	}
 	// Whoever publishes a private key has lost it, and a symmetric one is no
 	// key at all once it is published: RFC 7517, Section 9.2.
-	for _, name := range []string{"d", "p", "q", "dp", "dq", "qi", "oth", "k", "priv"} {
+	for _, name := range PrivateMembers() {
 		if _, has := o[name]; has {
 			return key, errors.New("it has a private member: " + name)
 		}
@@ -133,10 +133,17 @@ func readKey(raw []byte) (Key, error) {
 	if key.Public, err = readPublic(o); err != nil {
 		return key, err
 	}
-	if f := key.flaw(); f != "" {
+	if f := key.Flaw(); f != "" {
 		return key, &Error{Fault: f}
 	}
 	return key, nil
+}
+
+// PrivateMembers are the members of a JWK that only its owner may know: RFC 7518,
+// Sections 6.2.2, 6.3.2 and 6.4.1, and `priv` of the keys that
+// draft-ietf-cose-dilithium adds. Package registry has the same list.
+func PrivateMembers() []string {
+	return []string{"d", "p", "q", "dp", "dq", "qi", "oth", "k", "priv"}
 }
 
 // purpose checks that the key is for verifying signatures of tokens.

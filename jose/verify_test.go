@@ -5,6 +5,7 @@ import (
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/ed25519"
+	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/sha256"
@@ -285,6 +286,8 @@ func TestVerifyKeys(t *testing.T) {
 		"SEC-JP-16 e=1":      {&rsa.PublicKey{N: strong.N, E: 1}, jose.FaultKeyWeak},
 		"SEC-JP-16 even e":   {&rsa.PublicKey{N: strong.N, E: 65536}, jose.FaultKeyWeak},
 		"SEC-JP-16 even n":   {&rsa.PublicKey{N: even, E: 65537}, jose.FaultKeyWeak},
+		"CVE-2017-15361":     {&rsa.PublicKey{N: new(big.Int).Exp(big.NewInt(65537), big.NewInt(130), nil), E: 65537}, jose.FaultKeyWeak},
+		"P-224":              {&ecdsa.PublicKey{Curve: elliptic.P224()}, jose.FaultKeyTypeMismatch},
 		"SEC-JP-17 8193":     {&rsa.PublicKey{N: long(8193), E: 65537}, jose.FaultKeyTooLarge},
 		"a long exponent":    {&rsa.PublicKey{N: strong.N, E: 1<<31 + 1}, jose.FaultKeyTooLarge},
 		"8192":               {&rsa.PublicKey{N: long(8192), E: 65537}, jose.FaultSignature},

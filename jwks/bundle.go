@@ -135,11 +135,14 @@ func x509Authority(key any) (*x509.Certificate, error) {
 	return root, nil
 }
 
-// checkAuthority checks that a certificate is that of an authority: X509-SVID,
-// Section 4.1.
+// checkAuthority checks that a certificate is that of an authority (X509-SVID,
+// Section 4.1), and its key one to verify with.
 func checkAuthority(c *x509.Certificate) error {
 	if !c.BasicConstraintsValid || !c.IsCA {
 		return errors.New("its certificate is not that of an authority")
+	}
+	if flaw := (jose.Key{Public: c.PublicKey}).Flaw(); flaw != "" {
+		return &jose.Error{Fault: flaw}
 	}
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/rsa"
 	"crypto/x509"
 	"encoding/base64"
 	"fmt"
@@ -60,6 +61,23 @@ func authority(t testing.TB, change func(*x509.Certificate)) object {
 		"kty": "EC", "crv": "P-256", "use": "x509-svid", "x": b64(point[1:33]), "y": b64(point[33:]),
 		"x5c": []string{base64.StdEncoding.EncodeToString(der)},
 	}
+}
+
+// guessed is the certificate of an authority whose key can be found again:
+// CVE-2017-15361.
+func guessed(t testing.TB) []byte {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign}
+	weak := &rsa.PublicKey{N: new(big.Int).Exp(big.NewInt(65537), big.NewInt(130), nil), E: 65537}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, weak, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return der
 }
 
 // with returns a key with another member; nil takes it out.
@@ -143,6 +161,9 @@ func TestBundleAuthorities(t *testing.T) { // SB-09
 		{"without basic constraints", func() object {
 			return authority(t, func(c *x509.Certificate) { c.IsCA, c.BasicConstraintsValid = false, false })
 		}, "not that of an authority"},
+		{"CVE-2017-15361", func() object {
+			return with(other, "x5c", []string{base64.StdEncoding.EncodeToString(guessed(t))})
+		}, "key_weak"},
 		{"for another key", func() object { return with(other, "x5c", []string{certificate(good)}) }, "another key"},
 		{"private", func() object { return with(other, "d", other["x"]) }, "private member"},
 		{"SB-08 unknown type", func() object { return with(other, "kty", "AKP") }, "kty"},

@@ -179,12 +179,14 @@ func TestFedNonsense(t *testing.T) { // SEC-SF-13, SEC-SF-15, SEC-SF-20
 	leaf := authority(t, func(c *x509.Certificate) { c.IsCA = false })
 	p.x509(append(der(t, leaf), der(t, root)...), nil)
 	w.wantAuthorities(root)
+	p.x509(append(guessed(t), der(t, root)...), nil)
+	w.wantAuthorities(root)
 	private := jwk(t, "private", "sig")
 	private["d"] = private["x"]
 	p.jwt([]byte(encode(t, object{"keys": []object{private, jwk(t, "k1", "sig")}})), nil)
 	w.want("k1", "ok")
 	w.want("private", "kid_unknown")
-	wantReports(t, w, "no certificates", "not that of an authority", "private member")
+	wantReports(t, w, "no certificates", "not that of an authority", "key_weak", "private member")
 }
 
 func TestFedCloses(t *testing.T) {

@@ -1,6 +1,6 @@
 // Package spiffe holds the sources of keys that only trust domains have: bundle
 // endpoints that prove who they are by an X.509-SVID, and the SPIFFE Workload
-// API.
+// API. What an X.509-SVID must look like, whoever shows it, is here too.
 //
 // It is apart from package jwks so that who needs no more than JWK sets does not
 // carry gRPC. How old keys may grow is decided there, what a bundle looks like
@@ -12,7 +12,6 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/spiffe/go-spiffe/v2/bundle/x509bundle"
@@ -75,9 +74,9 @@ func (e Endpoint) check(chain, roots []*x509.Certificate) error {
 	return nil
 }
 
-// verifySVID verifies an X.509-SVID of a server. The library leaves out what
-// X509-SVID, Sections 3.1 and 4.3 also ask of a leaf: a path, and a key for
-// signatures. Its errors quote the certificate and are put in words of ours.
+// verifySVID verifies an X.509-SVID of a server. The library leaves out the path
+// that X509-SVID, Section 3.1 asks for, and most of CheckLeaf. Its errors quote
+// the certificate and are put in words of ours.
 func verifySVID(chain []*x509.Certificate, domain spiffeid.TrustDomain, roots []*x509.Certificate, now time.Time) (spiffeid.ID, error) {
 	if len(chain) == 0 {
 		return spiffeid.ID{}, errors.New("there is none")
@@ -91,12 +90,12 @@ func verifySVID(chain []*x509.Certificate, domain spiffeid.TrustDomain, roots []
 		return spiffeid.ID{}, errors.New("it is that of a trust domain")
 	case !id.MemberOf(domain):
 		return spiffeid.ID{}, errors.New("it is of another trust domain")
-	case leaf.IsCA || leaf.KeyUsage&(x509.KeyUsageCertSign|x509.KeyUsageCRLSign) != 0:
-		return spiffeid.ID{}, errors.New("it is that of an authority")
-	case leaf.KeyUsage&x509.KeyUsageDigitalSignature == 0:
-		return spiffeid.ID{}, errors.New("its key is not for signatures")
-	case !forServers(leaf):
-		return spiffeid.ID{}, errors.New("its key is not for servers")
+	}
+	if err := checkChain(chain); err != nil {
+		return spiffeid.ID{}, err
+	}
+	if err := CheckLeaf(leaf); err != nil {
+		return spiffeid.ID{}, fmt.Errorf("it is no leaf to authenticate with: %w", err)
 	}
 	bundle := x509bundle.FromX509Authorities(domain, roots)
 	if _, _, err := x509svid.Verify(chain, bundle, x509svid.WithTime(now)); err != nil {
@@ -107,13 +106,4 @@ func verifySVID(chain []*x509.Certificate, domain spiffeid.TrustDomain, roots []
 		return spiffeid.ID{}, errors.New("no authority of the trust domain signed it")
 	}
 	return id, nil
-}
-
-// forServers looks at the extended key usage, which may be left out:
-// X509-SVID, Section 4.4.
-func forServers(leaf *x509.Certificate) bool {
-	if len(leaf.ExtKeyUsage) == 0 && len(leaf.UnknownExtKeyUsage) == 0 {
-		return true
-	}
-	return slices.Contains(leaf.ExtKeyUsage, x509.ExtKeyUsageServerAuth) || slices.Contains(leaf.ExtKeyUsage, x509.ExtKeyUsageAny)
 }

@@ -2,10 +2,15 @@ package spiffe_test
 
 import (
 	"context"
+	"crypto/rsa"
 	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/asn1"
 	"errors"
+	"math/big"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -109,6 +114,14 @@ func TestEndpointCertificates(t *testing.T) { // SB-05, SEC-SF-27
 	with := func(change func(*x509.Certificate)) func() *authtest.ClientCert {
 		return func() *authtest.ClientCert { return domain.X509SVIDWith(t, "/spire/server", change) }
 	}
+	plain := authtest.NewAuthority(t, clock, "plain", nil)
+	behind := func(more ...[]byte) func() *authtest.ClientCert {
+		return func() *authtest.ClientCert {
+			shown := *domain.X509SVID(t, "/spire/server")
+			shown.Chain = append(slices.Clone(shown.Chain), more...)
+			return &shown
+		}
+	}
 	for _, row := range []struct {
 		name string
 		show func() *authtest.ClientCert
@@ -128,11 +141,29 @@ func TestEndpointCertificates(t *testing.T) { // SB-05, SEC-SF-27
 			c.URIs = []*url.URL{{Scheme: "https", Host: "prod.example", Path: "/spire/server"}}
 		}), "exactly one URI"},
 		{"the domain's", with(func(c *x509.Certificate) { c.URIs[0].Path = "" }), "that of a trust domain"},
-		{"an authority's", with(func(c *x509.Certificate) { c.IsCA, c.KeyUsage = true, c.KeyUsage|x509.KeyUsageCertSign }), "that of an authority"},
-		{"a signer's", with(func(c *x509.Certificate) { c.KeyUsage |= x509.KeyUsageCertSign }), "that of an authority"},
-		{"a signer's of lists", with(func(c *x509.Certificate) { c.KeyUsage |= x509.KeyUsageCRLSign }), "that of an authority"},
-		{"for encryption", with(func(c *x509.Certificate) { c.KeyUsage = x509.KeyUsageKeyEncipherment }), "not for signatures"},
-		{"for clients", with(func(c *x509.Certificate) { c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth} }), "not for servers"},
+		{"an authority's", with(func(c *x509.Certificate) { c.IsCA, c.KeyUsage = true, c.KeyUsage|x509.KeyUsageCertSign }), "a certificate authority"},
+		{"a signer's", with(func(c *x509.Certificate) { c.KeyUsage |= x509.KeyUsageCertSign }), "keyCertSign"},
+		{"a signer's of lists", with(func(c *x509.Certificate) { c.KeyUsage |= x509.KeyUsageCRLSign }), "cRLSign"},
+		{"for encryption", with(func(c *x509.Certificate) { c.KeyUsage = x509.KeyUsageKeyEncipherment }), "no key usage digitalSignature"},
+		{"for clients", with(func(c *x509.Certificate) { c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth} }), "without both"},
+		{"for servers alone", with(func(c *x509.Certificate) { c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth} }), "without both"},
+		{"for anything", with(func(c *x509.Certificate) { c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageAny} }), "without both"},
+		{"without key usage", with(func(c *x509.Certificate) { c.KeyUsage = 0 }), "no critical key usage"},
+		{"with key usage that is not critical", with(func(c *x509.Certificate) {
+			c.KeyUsage = 0
+			c.ExtraExtensions = []pkix.Extension{{Id: asn1.ObjectIdentifier{2, 5, 29, 15}, Value: []byte{3, 2, 7, 0x80}}}
+		}), "no critical key usage"},
+		{"eight intermediates", behind(slices.Repeat([][]byte{domain.Authorities()[0].Raw}, 8)...), ""},
+		{"nine intermediates", behind(slices.Repeat([][]byte{domain.Authorities()[0].Raw}, 9)...), "9 intermediates"},
+		{"a hundred names", with(func(c *x509.Certificate) { c.DNSNames = slices.Repeat([]string{"a.example"}, 99) }), ""},
+		{"more names", with(func(c *x509.Certificate) { c.DNSNames = slices.Repeat([]string{"a.example"}, 100) }), "101 names"},
+		{"a large certificate", with(func(c *x509.Certificate) {
+			c.ExtraExtensions = []pkix.Extension{{Id: asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 32473}, Value: make([]byte, 16<<10)}}
+		}), "larger than 16384 bytes"},
+		{"many name constraints", behind(plain.Intermediate(t, "many", func(c *x509.Certificate) {
+			c.ExcludedDNSDomains = slices.Repeat([]string{"a.example"}, 101)
+		}).Certificate.Raw), "101 name constraints"},
+		{"CVE-2017-15361", behind(plain.Sign(t, "", &rsa.PublicKey{N: new(big.Int).Exp(big.NewInt(65537), big.NewInt(130), nil), E: 65537}, nil)[0]), "key_weak"},
 		{"expired", with(func(c *x509.Certificate) {
 			c.NotBefore, c.NotAfter = clock.Now().Add(-time.Hour), clock.Now().Add(-time.Second)
 		}), "expired"},
