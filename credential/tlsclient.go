@@ -5,9 +5,8 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/asn1"
-	"encoding/base64"
-	"encoding/json"
 	"fmt"
+	"maps"
 	"net"
 	"net/netip"
 	"slices"
@@ -52,33 +51,12 @@ func (e *exam) ownCertificate(leaf *x509.Certificate, agent *registry.AgentEntry
 	if _, err := e.validNow(leaf, certWords); err != nil {
 		return err
 	}
-	if !slices.ContainsFunc(x5c(agent.Spec.JWKS), func(der []byte) bool { return bytes.Equal(der, leaf.Raw) }) {
+	same := func(der []byte) bool { return bytes.Equal(der, leaf.Raw) }
+	if !slices.ContainsFunc(slices.Collect(maps.Values(registry.Certificates(agent.Spec.JWKS))), same) {
 		return e.fail(CheckBinding, FaultCertMismatch, "certificate "+e.identity.KeyID, "one in jwks of "+string(agent.Name))
 	}
 	e.pass(CheckBinding, "certificate "+e.identity.KeyID, string(agent.Name))
 	return nil
-}
-
-// x5c returns the first certificate of each key in a JWK set, which is the
-// key's own: RFC 7517, Section 4.7.
-func x5c(set json.RawMessage) [][]byte {
-	// Maps and no struct: encoding/json would take "X5C" for "x5c".
-	var members map[string]json.RawMessage
-	var keys []map[string]json.RawMessage
-	if json.Unmarshal(set, &members) != nil || json.Unmarshal(members["keys"], &keys) != nil {
-		return nil
-	}
-	var certificates [][]byte
-	for _, key := range keys {
-		var chain []string
-		if json.Unmarshal(key["x5c"], &chain) != nil || len(chain) == 0 {
-			continue
-		}
-		if der, err := base64.StdEncoding.DecodeString(chain[0]); err == nil {
-			certificates = append(certificates, der)
-		}
-	}
-	return certificates
 }
 
 // issuedCertificate verifies the chain with the roots of public.mtls_ca_file

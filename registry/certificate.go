@@ -5,10 +5,12 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/mail"
 	"net/netip"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -65,36 +67,46 @@ func checkCertificateURI(ps *problems, at, text string) {
 	}
 }
 
-// checkX5C checks that there is a certificate to compare with. The first of a
-// key's certificates is the key's own: RFC 7517, Section 4.7.
+// checkX5C checks that there is a certificate to compare with.
 func checkX5C(ps *problems, set json.RawMessage) {
-	var members map[string]json.RawMessage
-	var keys []map[string]json.RawMessage
-	if set != nil && (json.Unmarshal(set, &members) != nil || json.Unmarshal(members["keys"], &keys) != nil) {
+	certificates := Certificates(set)
+	if set != nil && certificates == nil {
 		return // said already
 	}
-	found := false
+	for _, i := range slices.Sorted(maps.Keys(certificates)) {
+		if _, err := x509.ParseCertificate(certificates[i]); err != nil {
+			ps.add(fmt.Sprintf("spec.jwks.keys[%d].x5c", i), "must be a list that begins with the certificate: base64 of its DER")
+		}
+	}
+	if len(certificates) == 0 {
+		ps.add("spec.tls.selfSigned", "needs the certificate: put it into a key of spec.jwks, as x5c")
+	}
+}
+
+// Certificates returns the certificates of an agent's JWK set by the places of
+// their keys: DER, and nothing where `x5c` cannot be read. The first in x5c is the
+// key's own: RFC 7517, Section 4.7. nil = this is no JWK set.
+func Certificates(set json.RawMessage) map[int][]byte {
+	// Maps and no struct: encoding/json would take "X5C" for "x5c".
+	var members map[string]json.RawMessage
+	var keys []map[string]json.RawMessage
+	if json.Unmarshal(set, &members) != nil || json.Unmarshal(members["keys"], &keys) != nil {
+		return nil
+	}
+	certificates := map[int][]byte{}
 	for i, key := range keys {
 		raw, there := key["x5c"]
 		if !there {
 			continue
 		}
-		found = true
+		certificates[i] = nil
 		var chain []string
-		if json.Unmarshal(raw, &chain) != nil || len(chain) == 0 || !isCertificate(chain[0]) {
-			ps.add(fmt.Sprintf("spec.jwks.keys[%d].x5c", i), "must be a list that begins with the certificate: base64 of its DER")
+		if json.Unmarshal(raw, &chain) != nil || len(chain) == 0 {
+			continue
+		}
+		if der, err := base64.StdEncoding.Strict().DecodeString(chain[0]); err == nil { // not base64url
+			certificates[i] = der
 		}
 	}
-	if !found {
-		ps.add("spec.tls.selfSigned", "needs the certificate: put it into a key of spec.jwks, as x5c")
-	}
-}
-
-func isCertificate(text string) bool {
-	der, err := base64.StdEncoding.DecodeString(text)
-	if err != nil {
-		return false
-	}
-	_, err = x509.ParseCertificate(der)
-	return err == nil
+	return certificates
 }

@@ -47,6 +47,8 @@ func TestValidateCertificate(t *testing.T) { // MT-03
 		{"x5c that is no list", k, own(`,"x5c":"AA=="`), x5c, cert},
 		{"x5c that is empty", k, own(`,"x5c":[]`), x5c, cert},
 		{"x5c that is no certificate", k, own(`,"x5c":["AA=="]`), x5c, cert},
+		{"x5c with bits to spare", k, own(`,"x5c":["` + spare(t) + `"]`), x5c, cert},
+		{"x5c in another case", k, own(`,"X5C":["AA=="]`), needs, cert},
 		{"x5c in base64url", k, own(`,"x5c":["__-_"]`), x5c, cert},
 	})
 }
@@ -64,4 +66,19 @@ func certificate(t *testing.T) string {
 		t.Fatal(err)
 	}
 	return base64.StdEncoding.EncodeToString(der)
+}
+
+// spare is a certificate in base64 whose last character has another spelling:
+// RFC 4648, Section 3.5.
+func spare(t *testing.T) string {
+	t.Helper()
+	for {
+		text, padded := strings.CutSuffix(certificate(t), "=")
+		if !padded || strings.HasSuffix(text, "=") {
+			continue
+		}
+		const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+		last := strings.IndexByte(alphabet, text[len(text)-1])
+		return text[:len(text)-1] + string(alphabet[last+1]) + "="
+	}
 }

@@ -215,9 +215,13 @@ func checkAudience(ps *problems, at, aud string) {
 	checkText(ps, at, aud, maxURL)
 }
 
-// privateMembers are the members of a JWK that only its owner may know: RFC
-// 7518, Sections 6.2.2, 6.3.2 and 6.4.1.
-var privateMembers = [...]string{"d", "p", "q", "dp", "dq", "qi", "oth", "k"}
+// PrivateMembers are the members of a JWK that only its owner may know: RFC 7518,
+// Sections 6.2.2, 6.3.2 and 6.4.1, and `priv` of the keys that
+// draft-ietf-cose-dilithium adds. Package jose, which this one must not import,
+// has the same list; internal/arch holds them together.
+func PrivateMembers() []string {
+	return []string{"d", "p", "q", "dp", "dq", "qi", "oth", "k", "priv"}
+}
 
 // checkKeySet checks the form of an inline JWK set. With kids, each key needs a
 // `kid`. Whether a key can verify anything is found out by package jose.
@@ -233,7 +237,7 @@ func checkKeySet(ps *problems, at string, raw []byte, kids bool) {
 	seen := map[string]bool{}
 	for i, key := range keys {
 		here := fmt.Sprintf("%s.keys[%d]", at, i)
-		for _, name := range privateMembers {
+		for _, name := range PrivateMembers() {
 			if _, private := key[name]; private {
 				ps.add(here, "holds the private member %q; take this key out of use and give its public half alone", name)
 			}

@@ -186,7 +186,7 @@ func TestValidateKeySet(t *testing.T) {
 			`spec.keys.jwks.keys[1].kid: is there twice; a kid names one key`, `{"keys":[{"kty":"EC","kid":""},{"kty":"EC"}]}`},
 		{"for encryption", `{"keys":[{"kty":"EC","use":"enc"}]}`, `spec.keys.jwks.keys[0].use: is enc: this key verifies nothing`, `{"keys":[{"kty":"EC","use":"sig"}]}`},
 	}
-	for _, m := range []string{"d", "p", "q", "dp", "dq", "qi", "oth", "k"} { // RFC 7518, Section 6
+	for _, m := range []string{"d", "p", "q", "dp", "dq", "qi", "oth", "k", "priv"} { // RFC 7518, Section 6
 		rows = append(rows, struct{ name, bad, want, good string }{"private member " + m,
 			`{"keys":[{"kty":"EC"},{"kty":"RSA","` + m + `":null}]}`,
 			`spec.keys.jwks.keys[1]: holds the private member "` + m + `"; take this key out of use and give its public half alone`,
