@@ -106,10 +106,17 @@ func (p *Proof) checks(agent registry.AgentName, at *registry.Model, pass func(n
 	}
 	until := time.Unix(p.Expires, 0).UTC().Format(time.RFC3339)
 	if p.Place == placeCertificate {
+		chained := !p.selfSigned(agent, at)
+		if chained && p.Issuer == "" {
+			issuer = "public.mtls_ca_file"
+		}
 		pass(name(credential.CheckForm), credential.GoodCertificate, "")
 		pass(name(credential.CheckIssuer), issuer, "")
 		pass(name(credential.CheckLeaf), p.Alg, "certificate "+p.Key)
 		pass(name(credential.CheckTimes), "notAfter "+until, "")
+		if chained {
+			pass(name(credential.CheckChain), p.Alg, issuer)
+		}
 	} else {
 		pass(name(credential.CheckForm), credential.GoodForm, "")
 		pass(name(credential.CheckIssuer), issuer, "")
@@ -132,6 +139,14 @@ func (p *Proof) checks(agent registry.AgentName, at *registry.Model, pass func(n
 	if len(p.Shadow) > 0 {
 		pass(name(credential.CheckShadow), strings.Join(p.Shadow, ", "), "would admit it too")
 	}
+}
+
+// selfSigned reports whether the certificate is one that the agent registered
+// itself: nobody's signature on it was looked at (RFC 8705, Section 2.2). The
+// method of the decision does not tell of one that came beside a credential.
+func (p *Proof) selfSigned(agent registry.AgentName, at *registry.Model) bool {
+	a := at.Agent(agent)
+	return p.Issuer == "" && a != nil && a.Spec.TLS != nil && a.Spec.TLS.SelfSigned
 }
 
 // audience is whom a token was for. An assertion is for us, whatever the

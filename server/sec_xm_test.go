@@ -394,6 +394,8 @@ func TestSECXMProxy(t *testing.T) {
 func TestCertificateInEvents(t *testing.T) {
 	t.Parallel()
 	m := newMutual(t, nil)
+	// Whom the chain leads to; nobody looks at the signature of one's own.
+	chains := map[string]string{meshID: "mesh", "dns-a": "public.mtls_ca_file", "own-a": ""}
 	for client, cert := range map[string]*authtest.ClientCert{
 		meshID: m.mesh.Leaf(t, meshID, nil), "own-a": m.own,
 		"dns-a": m.pki.Leaf(t, "", func(c *x509.Certificate) { dnsA(c); c.IPAddresses = []net.IP{{192, 0, 2, 1}} }),
@@ -421,15 +423,21 @@ func TestCertificateInEvents(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		seen := map[string]string{}
+		seen, chain := map[string]string{}, ""
 		for _, c := range d.Checks {
 			seen[c.Name] = c.Shown
+			if c.Name == "certificate chain" {
+				chain = c.Wanted
+			}
 			if !c.OK {
 				t.Errorf("%s: check %+v", client, c)
 			}
 		}
 		if seen["certificate leaf"] != "ECDSA" || seen["certificate times"] == "" || seen["presenter"] == "" || client == meshID && seen["certificate binding"] != meshID {
 			t.Errorf("%s: checks %v", client, seen)
+		}
+		if _, there := seen["certificate chain"]; chain != chains[client] || there != (client != "own-a") {
+			t.Errorf("%s: the chain leads to %q, want %q", client, chain, chains[client])
 		}
 	}
 }
