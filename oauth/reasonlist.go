@@ -90,6 +90,7 @@ var reasons = []Definition{
 	{TokenFault(AreaSubject, faultReviewUnavailable), TemporarilyUnavailable, unavailable, reviewText, reviewMeaning, reviewFix},
 	{TokenFault(AreaActor, faultReviewUnavailable), TemporarilyUnavailable, unavailable, reviewText, reviewMeaning, reviewFix},
 	{TokenFault(AreaClient, faultReviewUnavailable), TemporarilyUnavailable, unavailable, reviewText, reviewMeaning, reviewFix},
+	{TokenFault(AreaGrant, faultReviewUnavailable), TemporarilyUnavailable, unavailable, reviewText, reviewMeaning, reviewFix},
 	{ReasonNoSigningKey, TemporarilyUnavailable, unavailable, "the server has no signing key now", "No signing key is active.", "Check keys.kek_file and the log of the replicas."},
 	{ReasonInternal, ServerError, http.StatusInternalServerError, "the server failed", "A fault of the server; its log has the decision's id.", "Report it with the decision id."},
 }

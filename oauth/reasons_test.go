@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/tokenry/tokenry/credential"
 	"github.com/tokenry/tokenry/oauth"
 )
 
@@ -87,6 +88,33 @@ func TestTokenFaultsByPosition(t *testing.T) {
 				t.Errorf("%s.%s is %s, want %s", area, fault, got, want)
 			}
 		}
+	}
+}
+
+// TestFaultsAreDefined: whatever is wrong with a token has a line in the table
+// wherever it can stand, or its request would be answered with 500.
+func TestFaultsAreDefined(t *testing.T) {
+	t.Parallel()
+	areas := map[string]oauth.Code{
+		oauth.AreaSubject: oauth.InvalidRequest, oauth.AreaActor: oauth.InvalidRequest, oauth.AreaClient: oauth.InvalidClient, oauth.AreaGrant: oauth.InvalidGrant,
+	}
+	for _, fault := range append(credential.Faults(), credential.FaultReviewUnavailable) {
+		certificate := strings.HasPrefix(fault, "svid_") || strings.HasPrefix(fault, "cert_")
+		for area, want := range areas {
+			if certificate && area != oauth.AreaClient {
+				continue // a certificate authenticates a client and stands nowhere else
+			}
+			if fault == credential.FaultReviewUnavailable {
+				want = oauth.TemporarilyUnavailable
+			}
+			if got := oauth.TokenFault(area, fault).Definition(); got.Code != want {
+				t.Errorf("%s.%s is %s %d, want %s", area, fault, got.Code, got.Status, want)
+			}
+		}
+	}
+	// Keys that cannot be had have one name wherever the token stands.
+	if got := oauth.ReasonIssuerUnavailable.Definition(); got.Code != oauth.TemporarilyUnavailable || got.Status != http.StatusServiceUnavailable {
+		t.Errorf("%s is %s %d", got.Reason, got.Code, got.Status)
 	}
 }
 

@@ -235,6 +235,7 @@ func reviewOutages(t *testing.T, as *authtest.Server) {
 		want(name, bootstrapped(t, as, token), subjectFault("review_unavailable"))
 	}
 	want("assertion", asserted(t, as, token), clientFault("review_unavailable"))
+	want("grant", as.Post(t, granted(token)), grantFault("review_unavailable"))
 	form := as.As(t, "research", authtest.ExchangeForm(as.User(t, "alice", nil), "actor_token", token, "actor_token_type", string(oauth.JWTType)))
 	want("actor token", as.Post(t, form), oauth.TokenFault(oauth.AreaActor, "review_unavailable"))
 	authtest.WantIssued(t, bootstrapped(t, as, as.ServiceAccount(t, "research", nil)))
