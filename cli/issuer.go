@@ -24,7 +24,8 @@ func (a *app) issuerTestCommand() *cobra.Command {
 		Long: "test sends a token to the admin API of the server, which holds it against its trusted issuers and their credentials\n" +
 			"as it would in a request, and says which issuer, key, credential and agent it matched. Of the nearest credentials that\n" +
 			"it did not match it shows what the token has and what they want. The server neither keeps nor logs the token,\n" +
-			"and nothing is issued. When the token is refused the exit code is 5.\n\n" +
+			"and nothing is issued; with tokenReview it asks the cluster, which then sees the token. When the token is refused\n" +
+			"the exit code is 5.\n\n" +
 			"--token-file is the token to test; the admin token is that of the context, or of TOKENRY_TOKEN_FILE.",
 		Example: "  tokenry issuer test --token-file /var/run/secrets/tokens/sa\n" +
 			"  kubectl create token research -n prod --audience https://sts.example.com | tokenry issuer test --token-file -\n" +

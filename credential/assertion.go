@@ -84,7 +84,7 @@ func (e *exam) bearerAssertion(ctx context.Context) (*Assertion, error) {
 	}
 	switch {
 	case e.identity.Tokens != registry.WorkloadTokens:
-		return nil, e.fail(CheckType, FaultType, iss, "an issuer of workload tokens")
+		return nil, e.failed(CheckType, &Fault{Name: FaultType, Field: "iss", Shown: iss, Wanted: "an issuer of workload tokens"})
 	case e.issuer.Spec.Type == registry.Kubernetes:
 		err = e.serviceAccount(ctx, "")
 	default:

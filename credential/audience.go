@@ -7,6 +7,9 @@ import (
 	"github.com/tokenry/tokenry/registry"
 )
 
+// anAudience is what is wanted of `aud` that cannot be read.
+const anAudience = "a string or an array of strings, none of them empty"
+
 // audiences reads `aud`: a string or an array of strings (RFC 7519, Section
 // 4.1.3), not empty and without empty values.
 func (e *exam) audiences() ([]string, error) {
@@ -15,7 +18,7 @@ func (e *exam) audiences() ([]string, error) {
 	}
 	values, _, err := e.claims.Strings("aud")
 	if err != nil || len(values) == 0 || slices.Contains(values, "") {
-		return nil, e.fail(CheckAudience, FaultAudience, kindOf(e.claims["aud"]), "a string or an array of strings")
+		return nil, e.fail(CheckAudience, FaultAudience, kindOf(e.claims["aud"]), anAudience)
 	}
 	return values, nil
 }

@@ -108,23 +108,23 @@ func (e *exam) session() error {
 func (e *exam) scope() error {
 	scope, hasScope, err := e.claims.String("scope")
 	if err != nil {
-		return e.fail(CheckClaims, FaultScopeType, kindOf(e.claims["scope"]), "scope: a string")
+		return e.failed(CheckClaims, &Fault{Name: FaultScopeType, Field: "scope", Shown: kindOf(e.claims["scope"]), Wanted: "scope: a string"})
 	}
 	_, hasList := e.claims["scp"]
 	values, isList := e.claims["scp"].([]any)
 	if hasList && !isList {
-		return e.fail(CheckClaims, FaultScopeType, "scp", "scp: an array of strings")
+		return e.failed(CheckClaims, &Fault{Name: FaultScopeType, Field: "scp", Shown: "scp", Wanted: "scp: an array of strings"})
 	}
 	listed, _, err := e.claims.Strings("scp")
 	if err != nil || len(listed) != len(values) {
-		return e.fail(CheckClaims, FaultScopeType, "scp", "scp: an array of strings")
+		return e.failed(CheckClaims, &Fault{Name: FaultScopeType, Field: "scp", Shown: "scp", Wanted: "scp: an array of strings"})
 	}
 	// By the space alone (RFC 6749, Section 3.3): any other separator is part
 	// of a name, and to split there would make two scopes of one.
 	words := strings.FieldsFunc(scope, func(r rune) bool { return r == ' ' })
 	switch {
 	case hasScope && hasList && !sameWords(words, listed):
-		return e.fail(CheckClaims, FaultScopeType, "scope and scp", "one of them")
+		return e.fail(CheckClaims, FaultScopeType, "scope and scp differ", "one of them")
 	case hasScope:
 		e.identity.Scope = append([]string{}, words...)
 	case hasList:

@@ -25,6 +25,10 @@ type Fault struct {
 	// client_auth.expired.
 	Name string
 
+	// Field is the part of the token that it is about ("azp", "tid", "typ") where
+	// Name does not say it. What is shown may begin with it.
+	Field string
+
 	Shown  string // what the credential says; for explain only; never token text; at most 256 bytes
 	Wanted string // what would have been accepted; as above
 

@@ -55,7 +55,7 @@ func (e *exam) tenant() error {
 		return e.refused(CheckIssuer, err)
 	}
 	if tid != want && (ok || e.identity.Tokens == registry.WorkloadTokens) {
-		return e.fail(CheckIssuer, FaultTenant, "tid "+tid, want)
+		return e.failed(CheckIssuer, &Fault{Name: FaultTenant, Field: "tid", Shown: "tid " + tid, Wanted: want})
 	}
 	return nil
 }
@@ -155,19 +155,23 @@ func (e *exam) authorizedParty() error {
 		return e.refused(CheckAudience, err)
 	}
 	if e.idToken && ok && !slices.Contains(e.accepted(), azp) {
-		return e.fail(CheckAudience, FaultAudience, "azp "+azp, list(e.accepted()))
+		return e.failed(CheckAudience, &Fault{Name: FaultAudience, Field: "azp", Shown: "azp " + azp, Wanted: list(e.accepted())})
 	}
 	allowed := e.issuer.Spec.AuthorizedParties
 	if len(allowed) == 0 {
 		return nil
 	}
+	field := "azp"
 	if !ok {
-		if azp, _, err = e.claims.String("client_id"); err != nil {
+		if azp, ok, err = e.claims.String("client_id"); err != nil {
 			return e.refused(CheckAudience, err)
+		}
+		if ok {
+			field = "client_id"
 		}
 	}
 	if !slices.Contains(allowed, azp) {
-		return e.fail(CheckAudience, FaultAuthorizedParty, "azp "+azp, list(allowed))
+		return e.failed(CheckAudience, &Fault{Name: FaultAuthorizedParty, Field: field, Shown: field + " " + azp, Wanted: list(allowed)})
 	}
 	return nil
 }

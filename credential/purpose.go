@@ -26,7 +26,7 @@ func (e *exam) purpose() error {
 			wanted = "an ID or access token"
 		}
 		if wanted != "" {
-			return e.fail(CheckType, FaultType, name+" "+mark, wanted)
+			return e.failed(CheckType, &Fault{Name: FaultType, Field: name, Shown: name + " " + mark, Wanted: wanted})
 		}
 	}
 	return nil

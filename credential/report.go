@@ -66,7 +66,8 @@ const maxNear = 10
 
 // Test makes the exam of Subject, or of Assertion for what an agent signed
 // itself, and reports all of it. Nothing is spent, kept or made by it; keys are
-// fetched as for a request. typ is jwt or id_token; empty = what the issuer
+// fetched as for a request, and a cluster with tokenReview is asked, which then
+// sees the token. typ is jwt or id_token; empty = what the issuer
 // takes.
 func (v *Verifier) Test(ctx context.Context, raw, typ string) *Report {
 	r := &Report{Kind: "no token"}

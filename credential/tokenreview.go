@@ -222,7 +222,7 @@ func (e *exam) reviewed(answer jose.Object, audience string) error {
 	}
 	user, _, err := status.Object("user")
 	if err != nil {
-		return e.fail(CheckReview, FaultClaimConflict, "no user", "status.user")
+		return e.failed(CheckReview, &Fault{Name: FaultClaimConflict, Field: "user", Shown: "no user", Wanted: "status.user"})
 	}
 	if name, _, err := user.String("username"); err != nil || name != e.identity.Subject {
 		return e.fail(CheckReview, FaultClaimConflict, name, e.identity.Subject)
@@ -234,7 +234,7 @@ func (e *exam) reviewed(answer jose.Object, audience string) error {
 	wanted, named, err := account.String("uid")
 	uid, told, err2 := user.String("uid")
 	if err != nil || err2 != nil || named && told && uid != wanted {
-		return e.fail(CheckReview, FaultClaimConflict, kindOf(user["uid"]), kindOf(account["uid"]))
+		return e.failed(CheckReview, &Fault{Name: FaultClaimConflict, Field: "uid", Shown: kindOf(user["uid"]), Wanted: kindOf(account["uid"])})
 	}
 	e.identity.Review = Reviewed
 	e.pass(CheckReview, string(Reviewed), "still alive by its API server")

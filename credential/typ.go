@@ -29,15 +29,16 @@ func (e *exam) plainTyp() error {
 // of JWT end in +jwt: those are tokens of another purpose (RFC 8725, Section
 // 3.11), the rest is noise.
 func (e *exam) wrongTyp(wanted string) error {
+	f := &Fault{Name: string(jose.FaultTyp), Field: "typ", Shown: e.token.Typ, Wanted: wanted}
 	if strings.HasSuffix(strings.ToLower(e.token.Typ), "+jwt") {
-		return e.fail(CheckType, FaultType, e.token.Typ, wanted)
+		f.Name = FaultType
 	}
-	return e.fail(CheckType, string(jose.FaultTyp), e.token.Typ, wanted)
+	return e.failed(CheckType, f)
 }
 
 // claimType ends the exam of a token whose claim name is no wanted.
 func (e *exam) claimType(name, wanted string) error {
-	return e.fail(CheckClaims, string(jose.FaultClaimType), name, name+": "+wanted)
+	return e.failed(CheckClaims, &Fault{Name: string(jose.FaultClaimType), Field: name, Shown: name, Wanted: name + ": " + wanted})
 }
 
 // kindOf names the JSON type of a claim.

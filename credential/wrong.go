@@ -13,14 +13,20 @@ import (
 // what it shows and what is wanted, and says what mends it.
 func (e *exam) wrong(r *Report) (sentence, fix string) {
 	f := r.Fault
-	at := f.Checks[len(f.Checks)-1].Name
-	switch {
-	case f.Name == FaultUnavailable:
-		return fmt.Sprintf("the keys of issuer %q cannot be had: %v", f.Issuer, f.Err), "See that the issuer's keys can be fetched from here; the log of the server says why they cannot."
-	case e.nearest != nil:
+	if e.nearest != nil {
 		return e.wrongBinding(r)
 	}
-	switch at {
+	switch f.Name { // these are the same wherever they are found
+	case FaultUnavailable:
+		return fmt.Sprintf("the keys of %s cannot be had: %v", e.signer(), f.Err), "See that the keys can be fetched from here; the log of the server says why they cannot."
+	case string(jose.FaultClaimType):
+		return e.wrongShape(f)
+	case FaultTenant:
+		return is("tid", quoted(f.value()), quoted(f.Wanted), "that is the tenant in iss"), "Register the tenant that the token is from as a trusted issuer of its own."
+	case FaultAuthorizedParty:
+		return is(f.Field, quoted(f.value()), "one of authorizedParties, "+quoted(f.Wanted), ""), "Get the token through a listed client, or add this one to authorizedParties."
+	}
+	switch f.Checks[len(f.Checks)-1].Name {
 	case CheckIssuer:
 		return e.wrongIssuer(r)
 	case CheckType:
@@ -31,12 +37,33 @@ func (e *exam) wrong(r *Report) (sentence, fix string) {
 		return e.wrongAudience(f)
 	case CheckTimes:
 		return e.wrongTimes(f)
+	case CheckClaims:
+		return e.wrongClaims(f)
 	case CheckBinding:
 		return e.wrongSubject(r)
 	case CheckMode:
 		return e.onlyRecords(f)
+	case CheckReview:
+		return e.wrongReview(f)
 	}
-	return e.wrongClaims(f)
+	return unnamed(f)
+}
+
+// unnamed is said of a fault that has no sentence of its own. A test sees to it
+// that there is none.
+func unnamed(f *Fault) (sentence, fix string) {
+	return is("something in the token", quoted(f.Shown), orElse(f.Wanted, "another"), f.Name), ""
+}
+
+// value is what f shows without the name of its field.
+func (f *Fault) value() string { return strings.TrimPrefix(f.Shown, f.Field+" ") }
+
+// signer says whose keys the token is verified with.
+func (e *exam) signer() string {
+	if e.issuer != nil {
+		return fmt.Sprintf("issuer %q", e.issuer.Name)
+	}
+	return "the agent that iss names"
 }
 
 // is is the form of every sentence.
@@ -87,7 +114,7 @@ func (e *exam) wrongIssuer(r *Report) (sentence, fix string) {
 	case FaultNoBinding:
 		return is("sub", quoted(f.Shown), f.Wanted, fmt.Sprintf("iss is that of issuer %q", f.Issuer)), ""
 	}
-	return is("iss", quoted(f.Shown), orElse(f.Wanted, "a text"), ""), ""
+	return unnamed(f)
 }
 
 func errorText(err error) string {
@@ -105,59 +132,76 @@ func orElse(text, other string) string {
 }
 
 func (e *exam) wrongType(f *Fault) (sentence, fix string) {
-	field := "the token type"
+	field := orElse(f.Field, "the token type")
 	switch f.Shown {
-	case e.token.Typ:
-		field = "typ"
 	case kubernetesClaim, "events":
 		return is("claim "+f.Shown, "there", f.Wanted, ""), ""
 	}
-	if f.Name == FaultNoBinding {
+	switch f.Name {
+	case FaultNoBinding:
 		field = "sub"
+	case FaultType, string(jose.FaultTyp):
+	default:
+		return unnamed(f)
 	}
-	return is(field, quoted(f.Shown), f.Wanted, ""), ""
+	if f.Field != "" && f.value() != f.Shown { // typ of the payload, and not of the header
+		field = "claim " + field
+	}
+	return is(field, quoted(f.value()), f.Wanted, ""), ""
 }
 
 func (e *exam) wrongSignature(f *Fault) (sentence, fix string) {
-	of := "the agent that iss names"
-	if e.issuer != nil {
-		of = fmt.Sprintf("issuer %q", e.issuer.Name)
-	}
+	of := e.signer()
+	key := fmt.Sprintf("key %q of %s", e.token.Kid, of)
 	switch jose.Fault(f.Name) {
 	case jose.FaultAlgNotAllowed:
-		return is("alg", quoted(f.Shown), f.Wanted, "those are the algorithms of "+of), "Set algorithms of the trusted issuer, if it is right to sign like this."
+		return is("alg", quoted(e.token.Alg), orElse(f.Wanted, "another"), "those are the algorithms of "+of), "Set algorithms of the trusted issuer, if it is right to sign like this."
 	case jose.FaultKidMissing:
 		return is("kid", "", "the name of a key of "+of, ""), ""
 	case jose.FaultKidUnknown:
 		return is("kid", quoted(e.token.Kid), "a key that "+of+" publishes now", "there is none of this name"), "See whether the token was signed by another environment; a new key is asked for at most once in 30 s."
+	case jose.FaultKidAmbiguous:
+		return is("kid", quoted(e.token.Kid), "the name of one key of "+of, "two have it"), ""
 	case jose.FaultSignature:
 		return is("the signature", fmt.Sprintf("not made by key %q", e.token.Kid), "one of that key of "+of, "the token was changed, or signed by another key of the same name"), ""
+	case jose.FaultHeaderForbidden:
+		return is("x5t", "of another certificate", "that of "+key, ""), ""
+	case jose.FaultKeyTypeMismatch, jose.FaultKeyAlgMismatch:
+		return is(key, "no key for "+e.token.Alg, "one that verifies "+e.token.Alg, reason(f)), ""
+	case jose.FaultKeyUse, jose.FaultKeyOps:
+		return is(key, "not for signatures", `one with use "sig" and key_ops "verify", or without them`, reason(f)), ""
+	case jose.FaultKeyWeak, jose.FaultKeyTooLarge:
+		return is(key, "not one that is used", "RSA of 2048 to 8192 bits, or an elliptic curve", reason(f)), ""
 	}
-	return is(fmt.Sprintf("key %q of %s", e.token.Kid, of), "no good ("+f.Name+")", "one that verifies "+e.token.Alg, ""), ""
+	return unnamed(f)
 }
+
+// reason is what another package has found, or else the fault's name.
+func reason(f *Fault) string { return orElse(errorText(f.Err), f.Name) }
 
 func (e *exam) wrongAudience(f *Fault) (sentence, fix string) {
 	const ask = "Have the token made for this server: "
-	field := "aud"
-	shown, isParty := strings.CutPrefix(f.Shown, "azp ")
-	if isParty {
-		field = "azp"
-	}
+	wanted := list(e.wantedAudiences())
 	values, _, _ := e.claims.Strings("aud")
 	switch {
-	case f.Name == FaultAudienceMany, len(values) > 1 && e.position == asAssertion && !isParty:
-		wanted := list(e.wantedAudiences())
-		return is(field, quoted(shown), "one value, "+quoted(wanted), "every other audience could use the token here"), ask + "audience " + wanted + " alone."
+	case f.Field == "azp":
+		return is("azp", quoted(f.value()), quoted(f.Wanted), "of an ID token it must be an audience of the issuer"), "Get the token through that client, or name this one under audiences of the issuer."
+	case f.Wanted == anAudience:
+		return is("aud", f.Shown, f.Wanted, ""), ""
+	case f.Name == FaultAudienceMany, f.Name == FaultAudience && len(values) > 1 && e.position == asAssertion:
+		return is("aud", quoted(f.Shown), "one value, "+quoted(wanted), "every other audience could use the token here"), ask + "audience " + wanted + " alone."
 	case f.Wanted == noAPIServer:
-		return is(field, quoted(shown), f.Wanted, "a token for the API server must not leave the cluster"), "Project a serviceAccountToken with audience " + list(e.wantedAudiences()) + "."
+		return is("aud", quoted(f.Shown), f.Wanted, "a token for the API server must not leave the cluster"), "Project a serviceAccountToken with audience " + wanted + "."
+	case f.Name != FaultAudience && f.Name != FaultAudienceMissing:
+		return unnamed(f)
 	}
 	why := ""
-	for _, wanted := range e.wantedAudiences() {
+	for _, one := range e.wantedAudiences() {
 		if why == "" {
-			why = slip(shown, wanted)
+			why = slip(f.Shown, one)
 		}
 	}
-	return is(field, quoted(shown), quoted(list(e.wantedAudiences())), why), ask + "audience " + list(e.wantedAudiences()) + ", or name another under audiences of the issuer."
+	return is("aud", quoted(f.Shown), quoted(wanted), why), ask + "audience " + wanted + ", or name another under audiences of the issuer."
 }
 
 // wantedAudiences are those that the exam has looked for.
@@ -173,7 +217,7 @@ func (e *exam) wantedAudiences() []string {
 
 func (e *exam) wrongTimes(f *Fault) (sentence, fix string) {
 	shown, wanted := f.Shown, f.Wanted
-	field, value, found := strings.Cut(shown, " ")
+	field, value, _ := strings.Cut(shown, " ")
 	switch f.Name {
 	case FaultExpiryMissing, FaultIssuedMissing:
 		return is(f.Wanted, "", "a time in seconds since 1970", ""), ""
@@ -189,22 +233,8 @@ func (e *exam) wrongTimes(f *Fault) (sentence, fix string) {
 		}
 		return is(field, orElse(value, "beyond any date"), "a time "+wanted, why), "Compare the clocks of the issuer and of this server."
 	}
-	if !found {
-		return is("a time", quoted(shown), orElse(wanted, "a number of seconds since 1970"), ""), ""
+	if f.Name != FaultClaimConflict {
+		return unnamed(f)
 	}
-	return is(field, value, "a time "+wanted, ""), ""
-}
-
-func (e *exam) wrongClaims(f *Fault) (sentence, fix string) {
-	switch f.Name {
-	case FaultIDMissing, FaultIDMalformed:
-		return is("jti", map[string]string{FaultIDMalformed: "malformed"}[f.Name], "a text of 1 to 256 bytes, new in each assertion", "it is spent by its first use"), ""
-	case FaultClaimConflict:
-		return is("what kubernetes.io says of the account", quoted(f.Shown), quoted(f.Wanted), "so says sub"), ""
-	case FaultSubject:
-		return is("sub", quoted(f.Shown), f.Wanted, ""), ""
-	case FaultActUntrusted, FaultConfirmation:
-		return is("claim "+f.Shown, "there", f.Wanted, ""), ""
-	}
-	return is("a claim", quoted(f.Shown), orElse(f.Wanted, "one of the right type"), ""), ""
+	return is(field, value, "a time "+wanted, "it would never be valid"), "Have the issuer set nbf before exp."
 }

@@ -44,6 +44,8 @@ func startNear(t *testing.T) *near {
 	return n
 }
 
+const entraIssuer = "https://login.microsoftonline.com/11111111-0000-4000-8000-000000000000/v2.0"
+
 const nearManifest = `
 apiVersion: tokenry/v1
 kind: TrustedIssuer
@@ -59,6 +61,16 @@ apiVersion: tokenry/v1
 kind: TrustedIssuer
 metadata: { name: watched }
 spec: { type: oidc, tokens: workload, issuer: "https://watched.example", keys: { jwks: WATCHEDKEYS }, mode: shadow }
+---
+apiVersion: tokenry/v1
+kind: TrustedIssuer
+metadata: { name: listed }
+spec: { type: oidc, issuer: "https://listed.example", keys: { jwks: CIKEYS }, authorizedParties: [portal, app] }
+---
+apiVersion: tokenry/v1
+kind: TrustedIssuer
+metadata: { name: azure }
+spec: { type: oidc, preset: azure, issuer: "` + entraIssuer + `", keys: { jwks: CIKEYS } }
 ---
 apiVersion: tokenry/v1
 kind: Blueprint

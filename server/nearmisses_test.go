@@ -1,6 +1,8 @@
 package server_test
 
 import (
+	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -25,6 +27,10 @@ func byPath(path string, change claims) func(*testing.T, *near) string {
 // at is a NumericDate some time from now.
 func at(n *near, d time.Duration) int64 { return n.Clock.Now().Add(d).Unix() }
 
+func nearMisses() []nearMiss {
+	return slices.Concat(issuerMisses(), partyMisses(), subjectMisses(), tokenMisses(), reviewMisses(), agentMisses())
+}
+
 const mainCredential = ` of credential "main" of agent "build-agent"`
 
 // TestNearMisses: of a token that is wrong in one thing the report names that
@@ -32,7 +38,7 @@ const mainCredential = ` of credential "main" of agent "build-agent"`
 func TestNearMisses(t *testing.T) {
 	t.Parallel()
 	n := startNear(t)
-	for _, c := range append(append(issuerMisses(), subjectMisses()...), append(tokenMisses(), agentMisses()...)...) {
+	for _, c := range nearMisses() {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			r := n.test(t, c.token(t, n), "")
@@ -89,6 +95,53 @@ func issuerMisses() []nearMiss {
 			authtest.WantIssued(t, a)
 			return a.AccessToken
 		}, "type", "subject_token.type", `iss is "OURS"; wanted is another issuer: this server issued the token itself`},
+	}
+}
+
+// partyMisses are of tokens that are from the right issuer, and not from the right
+// client or tenant of it.
+func partyMisses() []nearMiss {
+	return []nearMiss{
+		{"user's token of another client", func(t *testing.T, n *near) string {
+			return n.ci.Sign(t, "JWT", n.jobClaims("https://listed.example", claims{"sub": "alice", "azp": "other"}))
+		}, "azp", "subject_token.azp", `azp is "other"; wanted is one of authorizedParties, "portal, app"`},
+		{"user's token of no client", func(t *testing.T, n *near) string {
+			return n.ci.Sign(t, "JWT", n.jobClaims("https://listed.example", claims{"sub": "alice"}))
+		}, "azp", "subject_token.azp", `azp is missing; wanted is one of authorizedParties, "portal, app"`},
+		{"tid of another tenant", func(t *testing.T, n *near) string {
+			return n.ci.Sign(t, "JWT", n.jobClaims(entraIssuer, claims{"tid": "22222222-0000-4000-8000-000000000000"}))
+		}, "issuer_tenant", "subject_token.issuer_tenant", `tid is "22222222-0000-4000-8000-000000000000"; wanted is "11111111-0000-4000-8000-000000000000": that is the tenant in iss`},
+		{"no tid", func(t *testing.T, n *near) string {
+			return n.ci.Sign(t, "JWT", n.jobClaims(entraIssuer, nil))
+		}, "issuer_tenant", "subject_token.issuer_tenant", `tid is missing; wanted is "11111111-0000-4000-8000-000000000000": that is the tenant in iss`},
+	}
+}
+
+// reviewMisses are of tokens that are good offline.
+func reviewMisses() []nearMiss {
+	asked := func(name string, spoil func(*authtest.APIServer), change claims, more ...string) func(*testing.T, *near) string {
+		return func(t *testing.T, n *near) string {
+			c := cluster(t, n.Server, name, true, more...)
+			token := c.Token(t, n.Issuer, "prod/runner", change)
+			spoil(c)
+			return token
+		}
+	}
+	away := func(c *authtest.APIServer) { c.BreakStatus(http.StatusServiceUnavailable) }
+	server := func(name string) string { return `the API server of issuer "` + name + `"` }
+	return []nearMiss{
+		{"pod deleted", asked("near-inactive", func(c *authtest.APIServer) { c.Delete("pod/prod/runner-0") }, nil), "inactive", "subject_token.inactive",
+			`what ` + server("near-inactive") + ` says is that the token lives no more; wanted is status.authenticated: true: its pod, account or namespace was deleted or made anew`},
+		{"cluster away", asked("near-away", away, nil), "review_unavailable", "subject_token.review_unavailable",
+			`the answer of ` + server("near-away") + ` is missing; wanted is one that says whether the token lives: the cluster's API server cannot be asked: …`},
+		{"cluster away, and too old", func(t *testing.T, n *near) string {
+			return asked("near-old", away, claims{"iat": at(n, -20*time.Minute), "exp": at(n, 10*time.Minute)}, "onOutage: offline")(t, n)
+		}, "too_old", "subject_token.too_old",
+			`the age of the token is 20m…; wanted is at most 10m0s while the API server gives no answer: ` + server("near-old") + ` cannot be asked`},
+		{"another account", asked("near-account", func(c *authtest.APIServer) {
+			c.Change(func(s map[string]any) { s["user"].(map[string]any)["username"] = "system:serviceaccount:prod:other" })
+		}, nil), "claim_conflict", "subject_token.claim_conflict",
+			`the account for which ` + server("near-account") + ` vouches is "system:serviceaccount:prod:other"; wanted is "system:serviceaccount:prod:runner": so says sub`},
 	}
 }
 

@@ -1,12 +1,34 @@
 package admin_test
 
 import (
+	"errors"
 	"net/http"
 	"strings"
 	"testing"
 
 	"github.com/tokenry/tokenry/api"
+	"github.com/tokenry/tokenry/jose"
 )
+
+// TestCredentialTestLength: what is refused for its length is what package jose
+// would refuse for it, and nothing shorter.
+func TestCredentialTestLength(t *testing.T) {
+	t.Parallel()
+	p := start(t)
+	longest := strings.Repeat("a", 16<<10-4) + ".a.a"
+	if r, err := p.TestCredential(t.Context(), api.CredentialTest{Token: longest}); err != nil || r.Fault == "" || r.Fault == string(jose.FaultTooLarge) {
+		t.Errorf("the longest token: %+v, %v", r, err)
+	}
+	var bad *jose.Error
+	if _, err := jose.Parse("a" + longest); !errors.As(err, &bad) || bad.Fault != jose.FaultTooLarge {
+		t.Errorf("package jose says of one byte more: %v", err)
+	}
+	a := p.send(t, request{method: http.MethodPost, path: "/credential-tests", body: `{"token":"a` + longest + `"}`}).
+		want(t, http.StatusUnprocessableEntity, api.CodeInvalid)
+	if locations(a.problem) != "token" {
+		t.Errorf("one byte more: %s", a.body)
+	}
+}
 
 // TestCredentialTests: what is no token is an answer and no error, and nothing
 // of it comes back.
