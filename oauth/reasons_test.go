@@ -104,6 +104,12 @@ func TestFaultsAreDefined(t *testing.T) {
 			if certificate && area != oauth.AreaClient {
 				continue // a certificate authenticates a client and stands nowhere else
 			}
+			switch fault {
+			case credential.FaultNoBinding, credential.FaultImmutable, credential.FaultAmbiguous:
+				if area == oauth.AreaSubject {
+					continue // exchange.…: nothing is wrong with the token itself
+				}
+			}
 			if fault == credential.FaultReviewUnavailable {
 				want = oauth.TemporarilyUnavailable
 			}

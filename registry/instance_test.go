@@ -18,6 +18,11 @@ func TestSplitInstanceName(t *testing.T) {
 		{"researcher/" + strings.Repeat("x", 201), "", ""},
 		{"researcher", "", ""},
 		{"researcher/", "", ""},
+		{"researcher/..", "", ""}, // a proxy might resolve them
+		{"researcher/a/./b", "", ""},
+		{"researcher/a//b", "", ""},
+		{"researcher//a", "", ""},
+		{"researcher/a/", "", ""},
 		{"/r7", "", ""},
 		{"Researcher/r7", "", ""},
 		{"agt_x/r7", "", ""},

@@ -281,7 +281,7 @@ func TestMutualTLSNeedsItsFiles(t *testing.T) {
 	t.Parallel()
 	for name, change := range map[string]func(*config.Config){
 		"mtls_ca_file": func(c *config.Config) { c.Public.MTLSCAFile = "/nowhere/ca.pem" },
-		"no certificate in PEM": func(c *config.Config) {
+		"holds no certificate": func(c *config.Config) {
 			c.Public.MTLSCAFile = file(t, "ca.pem", "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n")
 		},
 		"mutual TLS listener": func(c *config.Config) { c.Public.MTLSListen = "127.0.0.1:0" }, // without public.tls
