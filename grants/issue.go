@@ -109,7 +109,10 @@ func (e *Endpoint) outdated(d *Decision) *oauth.Error {
 		return d.refuse(refused, "registry", "it has changed while the request was decided", "a decision on what is so now")
 	}
 	for _, p := range append([]policy.Party{d.Presenter.Party, d.input.Subject.Agent}, d.input.Subject.Chain...) {
-		if p.Agent != nil && e.Model.Agent(p.Agent.Name) != p.Agent {
+		if p.Agent == nil {
+			continue
+		}
+		if now := e.Model.Agent(p.Agent.Name); now == nil || now.Change != p.Agent.Change {
 			return d.refuse(refused, "registry", string(p.Agent.Name)+" has changed while the request was decided", "a decision on what is so now")
 		}
 	}

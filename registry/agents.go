@@ -135,8 +135,8 @@ func (a *agents) matching(b binding) []BoundCredential {
 // applies at a time.
 func (a *agents) apply(o *Object, p *programs, in *interner) *AgentEntry {
 	var entry *AgentEntry
-	if known := a.agent(AgentName(o.Name)); known != nil && known.Change > o.Change {
-		return nil // what this replica wrote itself is newer than what it has read
+	if known := a.agent(AgentName(o.Name)); known != nil && known.Change >= o.Change {
+		return nil // what this replica wrote itself is as new as what it has read
 	}
 	if spec, ok := o.Spec.(*Agent); ok && spec != nil && !o.Deleted {
 		entry = newAgentEntry(o, spec, p, in)

@@ -138,3 +138,23 @@ func TestReviewsHaveARate(t *testing.T) {
 		t.Errorf("%d questions for 40 requests, answered %v", c.Reviews(), codes)
 	}
 }
+
+// What changes about others does not hold a slow request up, and the first use of
+// an instance may be slow.
+func TestOthersWhileWaiting(t *testing.T) {
+	t.Parallel()
+	as := authtest.Start(t)
+	_, b := twoClusters(t, as, true)
+	b.Break(func(w http.ResponseWriter, _ *http.Request) {
+		disableNow(t, as, registry.KindAgent, "writer-agent")
+		as.Clock.Advance(2 * time.Second)
+		if err := as.Model.Poll(t.Context()); err != nil {
+			t.Error(err)
+		}
+		vouches(as, w, "slow")
+	})
+	for range 2 { // as a new instance, and as one that is known
+		authtest.WantIssued(t, as.Post(t, authtest.ExchangeForm(b.Token(t, as.Issuer, "prod/slow", nil))))
+		as.Advance(t, 0) // the row of the instance is read again
+	}
+}
