@@ -121,7 +121,8 @@ func StartWith(t testing.TB, o Options) *Server {
 	}
 	s.AdminToken = rand.Text()
 	w, err := wire.Start(context.Background(), wire.Config{
-		Config: c, KEK: o.KEK, BootstrapToken: s.AdminToken, Now: s.Clock.Now,
+		RefusalsPerSecond: 100_000,
+		Config:            c, KEK: o.KEK, BootstrapToken: s.AdminToken, Now: s.Clock.Now,
 		Log: slog.New(slog.NewTextHandler(o.Log, nil)), Public: public, Admin: admin, MTLS: mutual,
 	})
 	if err != nil {
@@ -255,7 +256,7 @@ func (s *Server) DoBy(t testing.TB, client *http.Client, r *http.Request) *Answe
 func (s *Server) Event(t testing.TB, decision string) audit.Event {
 	t.Helper()
 	var err error
-	for range 100 {
+	for range 400 {
 		var ev audit.Event
 		if ev, err = s.DB.Event(context.Background(), decision); err == nil {
 			return ev

@@ -36,6 +36,10 @@ type Config struct {
 	Log            *slog.Logger     // nil = slog.Default()
 	Now            func() time.Time // nil = time.Now
 
+	// RefusalsPerSecond is how many refusals from before authentication are kept
+	// one by one; 0 = 100. Tests look at every one.
+	RefusalsPerSecond int
+
 	// Listeners that are open already, for callers that need their address
 	// before the server starts; nil = listen as configured.
 	Public net.Listener
@@ -177,7 +181,7 @@ func (s *Server) openEndpoint() error {
 		return err
 	}
 	s.ledger, err = audit.New(audit.Config{
-		Write: s.DB.WriteEvents, Poison: storage.IsPoison, Now: s.cfg.Now, Report: s.report("writing events"),
+		Write: s.DB.WriteEvents, RefusalsPerSecond: s.cfg.RefusalsPerSecond, Poison: storage.IsPoison, Now: s.cfg.Now, Report: s.report("writing events"),
 	})
 	if err != nil {
 		return err
