@@ -8,14 +8,18 @@ import (
 )
 
 // uses collects which instances were used, so that many uses are one write. What
-// a crash loses is a minute of them, where hours count.
+// a crash loses is five minutes of them, where hours count.
 type uses struct {
 	mu  sync.Mutex
 	ids map[string]struct{}
 }
 
-// usesEvery is how often uses are written down.
-const usesEvery = time.Minute
+// usesEvery is how often uses are written down, and usesChunk how many in one
+// statement: a fleet of ten thousand must not hold up the requests of others.
+const (
+	usesEvery = 5 * time.Minute
+	usesChunk = 1000
+)
 
 func (u *uses) add(id string) {
 	u.mu.Lock()
@@ -56,7 +60,7 @@ func (s *Server) touch(ctx context.Context) {
 }
 
 func (s *Server) writeUses(ctx context.Context) error {
-	for ids := range slices.Chunk(s.uses.take(), 10_000) {
+	for ids := range slices.Chunk(s.uses.take(), usesChunk) {
 		if err := s.DB.TouchInstances(ctx, ids, s.cfg.Now()); err != nil {
 			return err
 		}
