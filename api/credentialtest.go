@@ -40,7 +40,7 @@ type CredentialReport struct {
 
 	Agent      registry.AgentName `json:"agent,omitempty" doc:"Whom it stands for."`
 	Credential string             `json:"credential,omitempty" doc:"The federated credential that admitted it."`
-	Made       bool               `json:"made,omitempty" doc:"The agent is an instance, and its first use would make it. Whether the credential may make another is only known then."`
+	Made       bool               `json:"made,omitempty" doc:"The agent is an instance, and its first use would make it, or bring it back."`
 
 	Checks   []Check          `json:"checks" doc:"In the order in which they ran."`
 	Bindings []TestedBinding  `json:"bindings,omitempty" doc:"Credentials of the issuer held against what the token says, nearest first, at most 10."`

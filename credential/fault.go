@@ -120,6 +120,7 @@ const (
 	FaultNoBinding       = "no_binding"
 	FaultImmutable       = "immutable_id_mismatch" // a claim that the binding pins has another value
 	FaultAmbiguous       = "binding_ambiguous"     // bindings of two agents match
+	FaultInstanceTaken   = "instance_taken"        // the instance's name is another workload's
 	FaultShadow          = "shadow"                // issuer or binding only records
 	FaultInactive        = "inactive"              // its cluster says that it lives no more
 	FaultTooOld          = "too_old"               // its cluster cannot be asked, and it is not young enough to do without
@@ -155,7 +156,7 @@ func Faults() []string {
 		FaultIssuerUnknown, FaultIssuerMissing, FaultIssuerDisabled, FaultType, FaultSubject, FaultSPIFFEID,
 		FaultAudience, FaultAudienceMissing, FaultAudienceMany, FaultAuthorizedParty, FaultTenant, FaultExpiryMissing, FaultExpired, FaultNotYetValid,
 		FaultIssuedMissing, FaultIssuedFuture, FaultLifetime, FaultClaimConflict, FaultScopeType, FaultActUntrusted,
-		FaultConfirmation, FaultNoBinding, FaultImmutable, FaultAmbiguous, FaultShadow, FaultInactive, FaultTooOld, FaultUnknown, FaultIssuerSubject,
+		FaultConfirmation, FaultNoBinding, FaultImmutable, FaultAmbiguous, FaultInstanceTaken, FaultShadow, FaultInactive, FaultTooOld, FaultUnknown, FaultIssuerSubject,
 		FaultIDMissing, FaultIDMalformed,
 		FaultSVIDURICount, FaultSVIDURI, FaultSVIDConstraints, FaultSVIDKey, FaultSVIDTime, FaultSVIDTrustDomain, FaultSVIDChain,
 		FaultCertMalformed, FaultCertNotRegistered, FaultCertMismatch, FaultCertConstraints, FaultCertKey, FaultCertTime,

@@ -50,6 +50,7 @@ func (e *exam) workload(ctx context.Context) error {
 // refused and never taken for a user's.
 func (e *exam) match() error {
 	var admitted *trial
+	var shadowed registry.AgentName
 	for _, b := range e.model.Bindings(e.rules, e.issuer.Name, e.identity.Subject) {
 		t := e.try(&trial{bound: &b, agent: b.Agent, id: b.AgentID})
 		switch {
@@ -58,7 +59,7 @@ func (e *exam) match() error {
 				e.nearest = t
 			}
 		case b.Credential.Mode == registry.Shadow:
-			e.identity.Shadow = append(e.identity.Shadow, t.name())
+			e.identity.Shadow, shadowed = append(e.identity.Shadow, t.name()), t.agent
 		case admitted == nil:
 			admitted = t
 		case admitted.agent != t.agent:
@@ -69,6 +70,7 @@ func (e *exam) match() error {
 	case admitted != nil:
 		e.take(admitted)
 	case len(e.identity.Shadow) > 0:
+		e.identity.Agent = shadowed
 		return e.fail(CheckMode, FaultShadow, list(e.identity.Shadow), "a credential in mode enforce")
 	case e.nearest != nil:
 		t := e.nearest

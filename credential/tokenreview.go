@@ -139,7 +139,7 @@ func (e *exam) review(ctx context.Context) error {
 	// without end could have the token of a deleted pod accepted.
 	if !allowed || ctx.Err() != nil || errors.Is(err, errBusy) || errors.Is(err, outbound.ErrBusy) {
 		return e.failed(CheckReview, &Fault{
-			Name: FaultReviewUnavailable, Shown: "no answer", Wanted: "an answer of the API server",
+			Name: FaultReviewUnavailable, Shown: "no answer: " + err.Error(), Wanted: "an answer of the API server",
 			Err: fmt.Errorf("%w: %w", ErrReviewUnavailable, err),
 		})
 	}

@@ -124,7 +124,7 @@ func (e *exam) instance(t *trial) bool {
 		return true
 	}
 	if made := known.Spec.Instance; made == nil || made.Issuer != e.issuer.Name || made.Subject != subject {
-		t.fail(CheckBinding, FaultNoBinding, subject, string(name)+ofAnother)
+		t.fail(CheckBinding, FaultInstanceTaken, subject, string(name)+ofAnother)
 		return false
 	}
 	t.id = known.ID

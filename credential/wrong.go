@@ -185,7 +185,7 @@ func (e *exam) wrongAudience(f *Fault) (sentence, fix string) {
 	values, _, _ := e.claims.Strings("aud")
 	switch {
 	case f.Field == "azp":
-		return is("azp", quoted(f.value()), quoted(f.Wanted), "of an ID token it must be an audience of the issuer"), "Get the token through that client, or name this one under audiences of the issuer."
+		return is("azp", quoted(f.value()), quoted(f.Wanted), "of an ID token it must be an audience of the issuer"), "Get the token through a client that is among audiences of the issuer."
 	case f.Wanted == anAudience:
 		return is("aud", f.Shown, f.Wanted, ""), ""
 	case f.Name == FaultAudienceMany, f.Name == FaultAudience && len(values) > 1 && e.position == asAssertion:

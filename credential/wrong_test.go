@@ -21,7 +21,7 @@ func foundAt() map[string][]string {
 		credential.FaultClaimConflict: {credential.CheckTimes, credential.CheckClaims, credential.CheckReview},
 		credential.FaultLifetime:      {credential.CheckTimes, credential.CheckClaims},
 		"claim_type":                  {credential.CheckForm, credential.CheckIssuer, credential.CheckAudience, credential.CheckTimes, credential.CheckClaims},
-		credential.FaultAmbiguous:     {credential.CheckBinding}, credential.FaultShadow: {credential.CheckMode},
+		credential.FaultAmbiguous:     {credential.CheckBinding}, credential.FaultInstanceTaken: {credential.CheckBinding}, credential.FaultShadow: {credential.CheckMode},
 		"header_forbidden": {credential.CheckForm, credential.CheckSignature}, "signature": {credential.CheckForm, credential.CheckSignature},
 		"alg_not_allowed": {credential.CheckForm, credential.CheckSignature},
 	}

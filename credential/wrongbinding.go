@@ -42,7 +42,7 @@ func (e *exam) wrongBinding(r *Report) (sentence, fix string) {
 	owner := ownerOf(b)
 	switch e.nearest.at {
 	case CheckBinding:
-		if strings.HasSuffix(f.Wanted, ofAnother) {
+		if f.Name == FaultInstanceTaken {
 			return is("sub", quoted(f.Shown), "the one that the instance was made for", f.Wanted), "Give the workload another subject, or delete the instance."
 		}
 		return is("what follows the pattern in sub", quoted(f.Shown), f.Wanted, owner+" makes the name of the instance of it"), ""

@@ -243,7 +243,7 @@ func (d *Decision) fault(area, place string, err error) *oauth.Error {
 		return oauth.AsError(err)
 	}
 	d.verified(place, f.Checks)
-	if f.Agent != "" && area == oauth.AreaClient {
+	if f.Agent != "" && (area == oauth.AreaClient || f.Name == credential.FaultShadow) {
 		d.claimed = f.Agent
 	}
 	refused := oauth.Refuse(reasonOf(area, f), err)

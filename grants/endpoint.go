@@ -37,8 +37,9 @@ type Config struct {
 	Verifier *credential.Verifier
 	Ring     *keys.Ring
 	Ledger   *audit.Ledger
-	Used     func(agentID string) // hears of every token issued to an instance; nil = nobody does
-	Rate     float64              // requests per second and agent (limits.token_per_agent); zero = 50
+	Try      func(ctx context.Context, c []registry.Candidate) ([]registry.Admission, error) // what the store would make of an instance, for Test; nil = it is not asked
+	Used     func(agentID string)                                                            // hears of every token issued to an instance; nil = nobody does
+	Rate     float64                                                                         // requests per second and agent (limits.token_per_agent); zero = 50
 	Now      func() time.Time
 }
 

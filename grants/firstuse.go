@@ -122,15 +122,15 @@ func (d *Decision) notAdmitted(id *credential.Identity, err error) *oauth.Error 
 	name := string(id.Agent)
 	switch {
 	case errors.Is(err, registry.ErrInstanceCap):
-		refused := refuse(oauth.ReasonInstances, name+" would be one too many", "maxInstances of credential "+id.Binding)
+		refused := refuse(oauth.ReasonInstances, name+" would be one too many", "at most maxInstances of credential "+id.Binding+" in blueprint "+string(id.Instance.Blueprint))
 		refused.RetryAfter = instanceWait
 		return refused
 	case errors.Is(err, registry.ErrInstanceTaken):
-		reason := oauth.ReasonAuthUnknown
+		area := oauth.AreaClient
 		if id == d.bootstrap || id == d.subjectToken {
-			reason = faultReason(d.area, credential.FaultNoBinding)
+			area = d.area
 		}
-		return refuse(reason, name+" belongs to another workload", "an instance of this workload")
+		return refuse(oauth.TokenFault(area, credential.FaultInstanceTaken), name+" and "+id.Subject, "a name and a workload that belong to each other, or are both new")
 	case errors.Is(err, registry.ErrInstanceOrphan):
 		return refuse(oauth.ReasonAuthDisabled, "the credential "+id.Binding+" makes no instances any more", "an active blueprint with this credential")
 	}

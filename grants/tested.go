@@ -15,7 +15,7 @@ type Tested struct {
 	Admitted bool               // it would authenticate an agent
 	Genuine  bool               // nothing is wrong with the credential itself
 	Agent    registry.AgentName // whom it stands for; also when that agent may not authenticate now
-	Made     bool               // the agent is an instance that the first use would make; whether its credential may make another only the store knows
+	Made     bool               // the agent is an instance that the first use would make, or bring back
 	Reason   oauth.Reason       // of the refusal; empty when admitted
 	Inactive []string           // why the agent of each of Bindings may have no tokens now; "" = it may
 }
@@ -49,12 +49,30 @@ func (e *Endpoint) Test(ctx context.Context, raw, typ string) Tested {
 		return t
 	}
 	t.Agent = t.Identity.Agent
-	e.testAgent(d, &t)
+	e.testAgent(ctx, d, &t)
 	return t
 }
 
+// tryInstance asks the store what it would make of the instance: it may be there
+// with a state that this replica has forgotten, or there may be no room.
+func (e *Endpoint) tryInstance(ctx context.Context, d *Decision, p *Presenter) *oauth.Error {
+	if e.Try == nil {
+		return nil
+	}
+	all, err := e.Try(ctx, []registry.Candidate{*p.Identity.Instance})
+	if err == nil {
+		err = all[0].Err
+	}
+	if err != nil {
+		d.bootstrap, d.area = p.Identity, oauth.AreaSubject
+		return d.notAdmitted(p.Identity, err)
+	}
+	p.Agent.State = all[0].Object.State
+	return nil
+}
+
 // testAgent asks of the agent what Authenticate asks.
-func (e *Endpoint) testAgent(d *Decision, t *Tested) {
+func (e *Endpoint) testAgent(ctx context.Context, d *Decision, t *Tested) {
 	p := &Presenter{Party: e.bearer(d.rules, t.Identity), Identity: t.Identity, Method: "bootstrap"}
 	if t.Kind == credential.KindSelfIssued {
 		p.Method = "private_key_jwt"
@@ -63,6 +81,9 @@ func (e *Endpoint) testAgent(d *Decision, t *Tested) {
 	err := e.stale(d)
 	if err == nil && p.Agent == nil {
 		err = d.refuse(oauth.Refuse(oauth.ReasonNoBinding, nil), "binding", string(t.Agent), "a registered agent")
+	}
+	if err == nil && t.Made {
+		err = e.tryInstance(ctx, d, p)
 	}
 	if err == nil {
 		err = d.mayAuthenticate(p)

@@ -190,7 +190,8 @@ func (d *decision) conditionHint() string {
 	for _, r := range d.Rules.Delegations() {
 		if r.Admits() && r.Condition != nil && d.Subject.Issuer != "" &&
 			r.Spec.Subjects.Issuer == d.Subject.Issuer && actorListed(r, d.Presenter) {
-			return fmt.Sprintf("; rule %s wants %s", r.Name, r.Spec.Subjects.Condition)
+			_, err := r.Condition.Eval(d.Subject.Claims)
+			return fmt.Sprintf("; rule %s wants %s, and sees: %s", r.Name, r.Spec.Subjects.Condition, r.Condition.Seen(d.Subject.Claims, err))
 		}
 	}
 	return ""

@@ -120,10 +120,14 @@ func (cs *claims) above(text string, f func(claim) bool) {
 	}
 }
 
-// apart reports whether no credential can match both, or whether that depends
-// on a condition, which nobody can read here.
+// apart reports whether no token can match both, or whether that depends on
+// conditions, which nobody can read here. Where one of the two asks for nothing
+// more than its subject, what the other asks for keeps nothing apart.
 func (c *Credential) apart(other *Credential) bool {
-	if c.Condition != "" || other.Condition != "" || c.Audience != "" && other.Audience != "" && c.Audience != other.Audience {
+	if c.Audience != "" && other.Audience != "" && c.Audience != other.Audience {
+		return true
+	}
+	if (c.Condition != "" || other.Condition != "") && c.asks() && other.asks() {
 		return true
 	}
 	for path, value := range c.Claims {
@@ -133,3 +137,6 @@ func (c *Credential) apart(other *Credential) bool {
 	}
 	return false
 }
+
+// asks reports whether the credential asks for more than a subject.
+func (c *Credential) asks() bool { return c.Condition != "" || len(c.Claims) > 0 }

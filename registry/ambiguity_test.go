@@ -41,6 +41,8 @@ func TestValidateAllAmbiguity(t *testing.T) {
 			overlap("Agent z", `agent "y"`), edits{"Agent y": pat("spire", agents, `,"claims":{"a":"1"}`), "Agent z": pat("spire", agents, `,"claims":{"a":"2"}`)}},
 		{"patterns that audiences keep apart", edits{"Agent y": pat("spire", agents, `,"audience":"sts"`), "Agent z": pat("spire", agents, `,"audience":"sts"`)},
 			overlap("Agent z", `agent "y"`), edits{"Agent y": pat("spire", agents, `,"audience":"sts"`), "Agent z": pat("spire", agents, `,"audience":"other"`)}},
+		{"a condition beside a pattern that asks for nothing", edits{"Agent y": pat("spire", agents, `,"condition":"true"`), "Agent z": pat("spire", agents, "")},
+			overlap("Agent z", `agent "y"`), edits{"Agent y": pat("spire", agents, `,"condition":"true"`), "Agent z": pat("spire", agents, `,"claims":{"a":"1"}`)}},
 		{"two patterns of one blueprint that name one workload twice",
 			edits{"Blueprint researcher": `{"resources":[{"name":"llm","scopes":["llm:read"]},{"name":"plain"}],"credentials":[
 				{"name":"c","issuer":"spire","subject":` + agents + `,"maxInstances":1},

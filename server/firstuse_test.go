@@ -3,9 +3,11 @@ package server_test
 import (
 	"io"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/tokenry/tokenry/api"
 	"github.com/tokenry/tokenry/authtest"
 	"github.com/tokenry/tokenry/cli/config"
 	"github.com/tokenry/tokenry/oauth"
@@ -48,8 +50,8 @@ func TestInstanceMadeMeanwhile(t *testing.T) {
 		authtest.WantIssued(t, as.Post(t, authtest.ExchangeForm(first)))
 		vouches(as, w, "foo")
 	})
-	for range 2 { // while it is made, and when it is known
-		as.WantRefused(t, as.Post(t, authtest.ExchangeForm(second)), oauth.InvalidRequest, oauth.ReasonNoBinding)
+	for _, reason := range []oauth.Reason{oauth.ReasonNoBinding, subjectFault("instance_taken")} { // while it is made, and when it is known
+		as.WantRefused(t, as.Post(t, authtest.ExchangeForm(second)), oauth.InvalidRequest, reason)
 		b.Break(nil)
 	}
 	if made := as.Model.Agent("fleet/foo").Spec.Instance; made.Issuer != "cl-a" {
@@ -156,5 +158,38 @@ func TestOthersWhileWaiting(t *testing.T) {
 	for range 2 { // as a new instance, and as one that is known
 		authtest.WantIssued(t, as.Post(t, authtest.ExchangeForm(b.Token(t, as.Issuer, "prod/slow", nil))))
 		as.Advance(t, 0) // the row of the instance is read again
+	}
+}
+
+// A test of a token says what the store would say of its instance, and not only
+// what this replica remembers: one that was disabled and deleted comes back
+// disabled, and where there is no room none is made.
+func TestTestedInstances(t *testing.T) {
+	t.Parallel()
+	as := authtest.Start(t)
+	as.Apply(t, bindings)
+	tested := func(path string) api.CredentialReport {
+		t.Helper()
+		r, err := as.Admin.TestCredential(t.Context(), api.CredentialTest{Token: as.SVID(t, path, nil)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r
+	}
+	if r := tested("/matched/a"); !r.Admitted || as.Model.Agent("matched/a") != nil {
+		t.Fatalf("a new one: %+v", r)
+	}
+	authtest.WantIssued(t, as.Post(t, authtest.ExchangeForm(as.SVID(t, "/matched/a", nil))))
+	disableNow(t, as, registry.KindAgent, "matched/a")
+	if err := as.Admin.Delete(t.Context(), registry.KindAgent, "matched/a", api.WriteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if r := tested("/matched/a"); r.Admitted || r.ErrorCode != string(oauth.ReasonAuthDisabled) {
+		t.Errorf("disabled and deleted: %+v", r)
+	}
+	as.Apply(t, strings.Replace(bindings, `matched/" }, maxInstances: 50 }`, `matched/" }, maxInstances: 1 }`, 1))
+	authtest.WantIssued(t, as.Post(t, authtest.ExchangeForm(as.SVID(t, "/matched/b", nil))))
+	if r := tested("/matched/c"); r.Admitted || r.ErrorCode != string(oauth.ReasonInstances) {
+		t.Errorf("no room: %+v", r)
 	}
 }

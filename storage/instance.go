@@ -34,6 +34,15 @@ const maxSubject = 2048
 // which name are decided here again, under the lock of registry writes. The
 // error is about all of them.
 func (db *DB) AdmitInstances(ctx context.Context, candidates []registry.Candidate) ([]registry.Admission, error) {
+	return db.admitInstances(ctx, candidates, true)
+}
+
+// TryInstances returns what AdmitInstances would, and makes nothing.
+func (db *DB) TryInstances(ctx context.Context, candidates []registry.Candidate) ([]registry.Admission, error) {
+	return db.admitInstances(ctx, candidates, false)
+}
+
+func (db *DB) admitInstances(ctx context.Context, candidates []registry.Candidate, keep bool) ([]registry.Admission, error) {
 	if len(candidates) == 0 {
 		return nil, nil
 	}
@@ -47,6 +56,9 @@ func (db *DB) AdmitInstances(ctx context.Context, candidates []registry.Candidat
 			all[i].Object, all[i].Err = a.admit(&candidates[i])
 		}
 		a.admissions = all
+		if !keep {
+			return nil
+		}
 		return a.write(ctx, tx)
 	})
 	if err != nil {

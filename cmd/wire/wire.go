@@ -188,7 +188,7 @@ func (s *Server) openEndpoint() error {
 	}
 	s.endpoint, err = grants.New(grants.Config{
 		Issuer: s.cfg.Issuer, Limits: s.limits(), Skew: s.cfg.Trust.ClockSkew, Model: s.Model,
-		Verifier: s.verifier, Ring: s.ring, Ledger: s.ledger, Used: s.uses.add, Rate: s.cfg.Limits.TokenPerAgent.PerSecond(), Now: s.cfg.Now,
+		Verifier: s.verifier, Ring: s.ring, Ledger: s.ledger, Try: s.DB.TryInstances, Used: s.uses.add, Rate: s.cfg.Limits.TokenPerAgent.PerSecond(), Now: s.cfg.Now,
 	})
 	return err
 }
