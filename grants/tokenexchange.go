@@ -62,6 +62,12 @@ func (g tokenExchange) subject(ctx context.Context, d *Decision) (policy.Subject
 		return policy.Subject{}, err
 	}
 	if oauth.TokenType(d.Request.SubjectTokenType) == oauth.AccessTokenType {
+		// RFC 8693, Section 3: an access token of this server. A provider's own may
+		// be called one too, and is a jwt here.
+		if i := d.rules.IssuerByURL(claimedIssuer(d.Request.SubjectToken)); i != nil {
+			return policy.Subject{}, d.refuse(oauth.Refuse(oauth.TokenFault(oauth.AreaSubject, credential.FaultType), nil),
+				"subject token", "a token of issuer "+string(i.Name), "an access token of this server; tokens of others are sent as "+string(oauth.JWTType))
+		}
 		return g.ownSubject(ctx, d)
 	}
 	id, err := g.foreign(ctx, d, g.shown(d.Request))
