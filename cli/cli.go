@@ -115,7 +115,8 @@ func New(c Config) *cobra.Command {
 	}
 	add("start", a.devCommand(), a.tryCommand())
 	add("run", a.serveCommand(), a.migrateCommand(), a.configCommand())
-	add("manage", a.applyCommand(), a.getCommand(), a.describeCommand(), a.deleteCommand(), a.agentCommand(), a.issuerCommand())
+	add("manage", a.applyCommand(), a.getCommand(), a.describeCommand(), a.deleteCommand(),
+		a.agentCommand(), a.blueprintCommand(), a.issuerCommand(), a.resourceCommand(), a.ruleCommand())
 	add("tokens", a.tokenCommand(), a.explainCommand())
 	add("other", a.versionCommand())
 	completionCommand(root)

@@ -146,7 +146,7 @@ func TestRootHelp(t *testing.T) {
 	for _, args := range [][]string{{"--help"}, {}} {
 		r := u.run(args...)
 		r.want(t, cli.ExitOK, "Getting started:", "Running a server:", "Managing resources:", "Tokens and decisions:", "Other:", "Exit codes: 0 ok, 1 usage")
-		for _, name := range strings.Fields("dev try serve migrate apply get describe delete agent issuer token explain config version completion") {
+		for _, name := range strings.Fields("dev try serve migrate apply get describe delete agent blueprint issuer resource rule token explain config version completion") {
 			if !strings.Contains(r.out, "\n  "+name+" ") {
 				t.Errorf("the help does not list %s", name)
 			}
@@ -155,7 +155,7 @@ func TestRootHelp(t *testing.T) {
 			t.Error("a command is in no group")
 		}
 	}
-	for _, name := range []string{"agent", "issuer", "token", "config", "migrate", "completion"} {
+	for _, name := range []string{"agent", "blueprint", "issuer", "resource", "rule", "token", "config", "migrate", "completion"} {
 		u.run(name).want(t, cli.ExitOK, "Available Commands:")
 	}
 }
@@ -196,6 +196,9 @@ func TestUsageErrors(t *testing.T) {
 		{[]string{"delete", "agents"}, "delete which agent?"},
 		{[]string{"delete", "agents/"}, "which agent? its name is empty"},
 		{[]string{"agent", "disable"}, "use it as: tokenry agent disable NAME"},
+		{[]string{"issuer", "enable"}, "use it as: tokenry issuer enable NAME"},
+		{[]string{"rule", "disable", "a", "b"}, "use it as: tokenry rule disable NAME"},
+		{[]string{"blueprint", "secret"}, `tokenry blueprint has no command "secret"; there are disable, enable`},
 		{[]string{"apply"}, "apply what? give -f FILE"},
 		{[]string{"apply", "-f", "absent.yaml"}, "absent.yaml: no such file"},
 		{[]string{"explain"}, "explain which decision?"},

@@ -68,12 +68,14 @@ func (a *app) completeObject(cmd *cobra.Command, args []string, typed string) ([
 	return nil, cobra.ShellCompDirectiveNoFileComp
 }
 
-// completeAgent completes the first argument.
-func (a *app) completeAgent(cmd *cobra.Command, args []string, typed string) ([]cobra.Completion, cobra.ShellCompDirective) {
-	if len(args) > 0 {
-		return nil, cobra.ShellCompDirectiveNoFileComp
+// completeName completes the first argument with names of a kind.
+func (a *app) completeName(k registry.Kind) cobra.CompletionFunc {
+	return func(cmd *cobra.Command, args []string, typed string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		if len(args) > 0 {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		return a.names(cmd.Context(), k, typed), cobra.ShellCompDirectiveNoFileComp
 	}
-	return a.names(cmd.Context(), registry.KindAgent, typed), cobra.ShellCompDirectiveNoFileComp
 }
 
 // agentFlag completes the value of a flag that names an agent.

@@ -9,11 +9,20 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tokenry/tokenry/api"
+	"github.com/tokenry/tokenry/registry"
 )
 
 func (a *app) issuerCommand() *cobra.Command {
-	cmd := group(&cobra.Command{Use: "issuer", Short: "Test tokens of trusted issuers"})
+	cmd := group(&cobra.Command{Use: "issuer", Short: "Test tokens of trusted issuers, stop an issuer, let it go on"})
 	cmd.AddCommand(a.issuerTestCommand())
+	cmd.AddCommand(a.stateCommands(stoppable{
+		kind:  registry.KindTrustedIssuer,
+		short: "Stop an issuer: nothing it signs is taken, anywhere, within 5 seconds",
+		stops: "has the tokens of a trusted issuer refused, on every replica: those of its users, and those with which agents\n" +
+			"authenticate. Tokens of this server that speak of its users are exchanged no further.",
+		enables:  "What the issuer signs is taken again.",
+		examples: []string{"corp-idp"},
+	})...)
 	return cmd
 }
 

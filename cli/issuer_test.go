@@ -54,6 +54,14 @@ func TestIssuerTest(t *testing.T) {
 	}
 	u.run("agent", "disable", "research-agent").want(t, cli.ExitOK)
 	denied(good, "\nFix: tokenry describe agent research-agent; tokenry agent enable research-agent.\n", "✗ agent")
+	u.run("agent", "enable", "research-agent").want(t, cli.ExitOK)
+	u.run("blueprint", "disable", "researcher").want(t, cli.ExitOK)
+	denied(good, "blueprint researcher is disabled", "\nFix: tokenry blueprint enable researcher.\n")
+	u.run("issuer", "disable", "prod-cluster").want(t, cli.ExitOK)
+	denied(good, `trusted issuer "prod-cluster" is`, "\nFix: tokenry issuer enable prod-cluster.\n")
+	u.run("issuer", "enable", "prod-cluster").want(t, cli.ExitOK)
+	u.run("blueprint", "enable", "researcher").want(t, cli.ExitOK)
+	test(good).want(t, cli.ExitOK, "admitted as agent research-agent")
 
 	u.run("issuer", "test", "--token-file", u.dir+"/absent").want(t, cli.ExitUsage, "no such file")
 	test(strings.Repeat("x", 20_000)).want(t, cli.ExitRefused, "token")

@@ -1,7 +1,6 @@
 package cli_test
 
 import (
-	"context"
 	"encoding/json"
 	"strings"
 	"testing"
@@ -124,33 +123,40 @@ func TestDelete(t *testing.T) {
 	u.run("get", "blueprint", "researcher").want(t, cli.ExitOK)
 }
 
-func TestAgentState(t *testing.T) {
+// TestState stops an object of each kind and lets it go on.
+func TestState(t *testing.T) {
 	t.Parallel()
 	as := authtest.Start(t)
 	u := at(t, as)
-	state := func() registry.State {
-		o, err := as.Admin.Object(context.Background(), registry.KindAgent, "research-agent")
-		if err != nil {
-			t.Fatal(err)
+	for _, c := range []struct {
+		kind       registry.Kind
+		noun, name string
+	}{
+		{registry.KindAgent, "agent", "research-agent"},
+		{registry.KindBlueprint, "blueprint", "researcher"},
+		{registry.KindTrustedIssuer, "issuer", "corp-idp"},
+		{registry.KindResource, "resource", "gateway"},
+		{registry.KindDelegationRule, "rule", "staff-to-research"},
+	} {
+		change := func(verb string, want registry.State) {
+			t.Helper()
+			u.run(c.noun, verb, c.name, "--reason", "incident 4711 "+verb).want(t, cli.ExitOK, c.noun+"/"+c.name+" "+verb+"d\n")
+			o, err := as.Admin.Object(t.Context(), c.kind, c.name)
+			if err != nil || o.Status.State != want {
+				t.Errorf("%s %s: state %s, %v; want %s", c.noun, verb, o.Status.State, err, want)
+			}
+			events, err := as.Admin.AuditEvents(t.Context(), api.Page{Limit: 1})
+			if err != nil || !strings.Contains(string(events.Items[0].Detail), "incident 4711 "+verb) {
+				t.Errorf("the audit trail does not say why: %s, %v", events.Items[0].Detail, err)
+			}
+			u.run(c.noun, verb, "nobody").want(t, cli.ExitNotFound, "no "+c.noun+` "nobody"; see: tokenry get `+c.noun+"s")
 		}
-		return o.Status.State
+		change("disable", registry.Disabled)
+		change("enable", registry.Active)
 	}
-
-	u.run("agent", "disable", "research-agent", "--reason", "incident 4711").want(t, cli.ExitOK, "agent/research-agent disabled\n")
-	if s := state(); s != registry.Disabled {
-		t.Fatalf("state %s", s)
-	}
-	events, err := as.Admin.AuditEvents(context.Background(), api.Page{Limit: 1})
-	if err != nil || !strings.Contains(string(events.Items[0].Detail), "incident 4711") {
-		t.Errorf("the audit trail does not say why: %s, %v", events.Items[0].Detail, err)
-	}
-	u.run("agent", "enable", "research-agent").want(t, cli.ExitOK, "agent/research-agent enabled\n")
-	if s := state(); s != registry.Active {
-		t.Fatalf("state %s", s)
-	}
-	for _, verb := range []string{"disable", "enable", "secret"} {
-		u.run("agent", verb, "nobody").want(t, cli.ExitNotFound, `no agent "nobody"; see: tokenry get agents`)
-	}
+	u.run("issuer", "disable", "corp-ipd").want(t, cli.ExitNotFound, `no issuer "corp-ipd"; did you mean "corp-idp"?`)
+	u.run("resource", "disable", "gateway", "--token-file", u.write(t, "other", "wrong")).want(t, cli.ExitRefused, "does not take the admin token")
+	u.run("agent", "secret", "nobody").want(t, cli.ExitNotFound, `no agent "nobody"; see: tokenry get agents`)
 }
 
 func TestAgentSecret(t *testing.T) {
@@ -182,6 +188,12 @@ func TestCompletion(t *testing.T) {
 		{"get agents key-agent |", noFiles},
 		{"agent disable |", "analysis-agent\n"},
 		{"agent disable a |", noFiles},
+		{"blueprint disable |", "researcher\n"},
+		{"issuer disable |", "corp-idp\nprod-cluster\nprod-spire\n" + noFiles},
+		{"issuer enable corp-idp |", noFiles},
+		{"resource enable |", "gateway\npayments\nvault\n" + noFiles},
+		{"rule disable |", "staff-to-research\n"},
+		{"rule disable x --reason |", noFiles},
 		{"explain --last-denied --agent |", "analysis-agent\n"},
 		{"try --agent |", "analysis-agent\n"},
 		{"try --resource |", "gateway\npayments\nvault\n" + noFiles},

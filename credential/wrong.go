@@ -93,7 +93,7 @@ func (e *exam) wrongIssuer(r *Report) (sentence, fix string) {
 	}
 	switch f.Name {
 	case FaultIssuerDisabled:
-		return is(fmt.Sprintf("trusted issuer %q", f.Issuer), f.Shown, f.Wanted, ""), "Enable it: POST /api/v1/trusted-issuers/" + string(f.Issuer) + ":enable."
+		return is(fmt.Sprintf("trusted issuer %q", f.Issuer), f.Shown, f.Wanted, ""), "tokenry issuer enable " + string(f.Issuer) + "."
 	case FaultIssuerUnknown:
 		if len(r.Issuers) > 0 && r.Issuers[0].Why != "" {
 			near := r.Issuers[0]

@@ -97,7 +97,7 @@ func (e *Endpoint) testAgent(ctx context.Context, d *Decision, t *Tested) {
 	t.refused(err, last.Name, last.Shown, last.Wanted)
 	t.Wrong = last.Name + " is " + strconv.Quote(last.Shown) + "; wanted is " + last.Wanted
 	if b := p.Blueprint; b != nil && b.State != registry.Active && p.Agent.State == registry.Active {
-		t.Fix = "Enable the blueprint: POST /api/v1/blueprints/" + string(b.Name) + ":enable."
+		t.Fix = "tokenry blueprint enable " + string(b.Name) + "."
 	}
 	t.fix()
 }
