@@ -36,6 +36,8 @@ func (a *app) tryCommand() *cobra.Command {
 		Long: "try signs a demo user in, takes the service-account token of a demo agent, exchanges both at the token endpoint,\n" +
 			"prints every check of the decision, and verifies the token offline. When the request is denied it exits with 5.\n" +
 			"It uses the server of the context, which `tokenry dev` has saved.\n\n" +
+			"The demo's service account of an agent has its name. Such names have no slash: an instance A/B asks for service\n" +
+			"account A-B.\n\n" +
 			"With --print-token it asks the server nothing and prints the service-account token alone, to be used by hand.",
 		Example: "  tokenry try\n  tokenry try --scope payments:write\n  tokenry try --user mallory\n  tokenry try --agent analysis-agent --scope llm:read\n" +
 			"  tokenry try --agent fleet/r7\n  tokenry try --agent fleet/r8 --print-token | tokenry issuer test --token-file -",

@@ -35,7 +35,7 @@ const tokenLifetime = 10 * time.Minute
 // Config says where the demo's world is.
 type Config struct {
 	URL      string           // base URL under which Handler is reached: "http://127.0.0.1:8082"; loopback only
-	Audience string           // issuer identifier of the server: `aud` of every token
+	Audience string           // issuer identifier of the server: `aud` of a token that is asked for without another
 	Dir      string           // where signing keys are kept, so that a restart keeps its tokens valid
 	Now      func() time.Time // nil = time.Now
 }
@@ -119,7 +119,10 @@ func loopback(hostport string) bool {
 
 func (w *World) respond(rw http.ResponseWriter, i *issuer, claims map[string]any) {
 	now := w.now().UTC().Truncate(time.Second)
-	claims["iss"], claims["aud"] = i.url, w.audience
+	claims["iss"] = i.url
+	if claims["aud"] == nil {
+		claims["aud"] = w.audience
+	}
 	claims["iat"], claims["exp"] = now.Unix(), now.Add(tokenLifetime).Unix()
 	payload, err := json.Marshal(claims)
 	if err == nil {

@@ -121,6 +121,28 @@ func TestTokensVerifyThroughDiscovery(t *testing.T) {
 	}
 }
 
+// A token that is wrong in its namespace or audience can be had, to be tested.
+func TestAccountOfAnotherNamespaceAndAudience(t *testing.T) {
+	t.Parallel()
+	base := start(t, t.TempDir())
+	for query, want := range map[string][]string{
+		"sa=a&namespace=prod":                           {"system:serviceaccount:prod:a", "prod", audience},
+		"sa=a&audience=https://other.example":           {"system:serviceaccount:demo:a", "demo", "https://other.example"},
+		"sa=a&namespace=prod&audience=one&audience=two": {"system:serviceaccount:prod:a", "prod", "one two"},
+	} {
+		claims := verified(t, base+"/cluster", query)
+		sub, _, _ := claims.String("sub")
+		aud, _, _ := claims.Strings("aud")
+		if one, ok, err := claims.String("aud"); ok && err == nil {
+			aud = []string{one}
+		}
+		k8s, _, _ := claims.Object("kubernetes.io")
+		if sub != want[0] || k8s["namespace"] != want[1] || strings.Join(aud, " ") != want[2] {
+			t.Errorf("%s: sub %q, namespace %v, aud %q; want %q", query, sub, k8s["namespace"], aud, want)
+		}
+	}
+}
+
 func TestKeysOutliveARestart(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -169,7 +191,11 @@ func TestTokensAreForThisMachineOnly(t *testing.T) {
 func TestUnknownUserAndBadServiceAccount(t *testing.T) {
 	t.Parallel()
 	base := start(t, t.TempDir())
-	for path, want := range map[string]int{"/idp/token?user=eve": 404, "/idp/token": 404, "/cluster/token?sa=a:b": 400, "/cluster/token": 400} {
+	for path, want := range map[string]int{
+		"/idp/token?user=eve": 404, "/idp/token": 404, "/cluster/token?sa=a:b": 400, "/cluster/token": 400,
+		"/cluster/token?sa=a&namespace=": 400, "/cluster/token?sa=a&namespace=a:b": 400, "/cluster/token?sa=a&audience=": 400,
+		"/cluster/token?sa=a&aud=x": 400, "/cluster/token?sa=a&sa=b": 400, "/cluster/token?sa=a&namespace=a&namespace=b": 400, "/cluster/token?sa=a;x=y": 400,
+	} {
 		resp, err := http.Get(base + path)
 		if err != nil {
 			t.Fatal(err)
