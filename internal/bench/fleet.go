@@ -17,72 +17,87 @@ import (
 )
 
 // fleets measures whether it matters how many instances one binding has made:
-// the same exchange by 10 of them while there are no others, and by as many as
-// the plan says once there are.
+// the same exchange by 10 of them at a server with no others, and by as many as
+// the plan says at a second server. The two take turns within each round, so
+// that what else the machine does meets both; medians of the rounds' ratios
+// count.
 func fleets(ctx context.Context, w io.Writer, as *realServer, p plan) error {
+	other, err := as.beside(ctx)
+	if err != nil {
+		return err
+	}
+	defer other.stop()
 	few, err := as.fleet(ctx, 10)
 	if err != nil {
 		return err
 	}
-	if err := as.settle(ctx); err != nil {
-		return err
-	}
-	if err := few.measure(ctx, p); err != nil {
-		return err
-	}
 	fmt.Fprintf(os.Stderr, "%d instances, each by its own first request …\n", p.instances)
 	start := time.Now()
-	many, err := as.fleet(ctx, p.instances)
+	many, err := other.fleet(ctx, p.instances)
 	if err != nil {
 		return err
 	}
 	made := time.Since(start)
 	// What PostgreSQL does about ten thousand new rows is the price of making
 	// them, which is printed for itself.
-	if err := as.settle(ctx); err != nil {
-		return err
+	for _, r := range []*realServer{as, other} {
+		if err := r.settle(ctx); err != nil {
+			return err
+		}
 	}
-	if err := many.measure(ctx, p); err != nil {
-		return err
+	turns := []*system{few, many}
+	cpu, p50, p99 := make([][2]float64, p.rounds), make([][2]float64, p.rounds), make([][2]float64, p.rounds)
+	for round := range p.rounds {
+		fmt.Fprintf(os.Stderr, "round %d of %d …\n", round+1, p.rounds)
+		for turn := range turns {
+			i := (turn + round) % 2 // who is first changes
+			s := turns[i]
+			if err := s.closed(ctx, p.connections, p.seconds); err != nil {
+				return err
+			}
+			if err := s.open(ctx, p.rate, p.rateTime); err != nil {
+				return err
+			}
+			cpu[round][i] = micros(s.rounds[round].cpu())
+			p50[round][i], p99[round][i] = s.p50.Seconds()*1e3, s.p99.Seconds()*1e3
+		}
 	}
-	a, b := few.median(), many.median()
 	fmt.Fprintf(w, "\nfirst use of %d instances, one after another on %d connections: %.0f/s\n\n", p.instances, p.connections, float64(p.instances)/made.Seconds())
 	fmt.Fprintf(w, "%-18s %10s %9s %9s\n", "", "sum µs", "p50 ms", "p99 ms")
-	for _, s := range []*system{few, many} {
-		fmt.Fprintf(w, "%-18s %10.1f %9.2f %9.2f\n", s.name, micros(s.median().cpu()), s.p50.Seconds()*1e3, s.p99.Seconds()*1e3)
+	for i, s := range turns {
+		of := func(pair [2]float64) float64 { return pair[i] }
+		fmt.Fprintf(w, "%-18s %10.1f %9.2f %9.2f\n", s.name, medianOf(cpu, of), medianOf(p50, of), medianOf(p99, of))
 	}
-	fmt.Fprintf(w, "%-18s %10.2f %9.2f %9.2f\n", "ratio", float64(b.cpu())/float64(a.cpu()), float64(many.p50)/float64(few.p50), float64(many.p99)/float64(few.p99))
+	ratio := func(pair [2]float64) float64 { return pair[1] / pair[0] }
+	fmt.Fprintf(w, "%-18s %10.2f %9.2f %9.2f\n", "ratio", medianOf(cpu, ratio), medianOf(p50, ratio), medianOf(p99, ratio))
 	return nil
 }
 
-// measure makes the rounds of CPU time and as many of latency; medians count.
-func (s *system) measure(ctx context.Context, p plan) error {
-	var p50s, p99s []time.Duration
-	for range p.rounds {
-		if err := s.closed(ctx, p.connections, p.seconds); err != nil {
-			return err
-		}
-		if err := s.open(ctx, p.rate, p.rateTime); err != nil {
-			return err
-		}
-		p50s, p99s = append(p50s, s.p50), append(p99s, s.p99)
+// medianOf is the median over the rounds of what of makes of a pair.
+func medianOf(rounds [][2]float64, of func(pair [2]float64) float64) float64 {
+	values := make([]float64, len(rounds))
+	for i, pair := range rounds {
+		values[i] = of(pair)
 	}
-	slices.Sort(p50s)
-	slices.Sort(p99s)
-	s.p50, s.p99 = p50s[len(p50s)/2], p99s[len(p99s)/2]
-	return nil
+	slices.Sort(values)
+	return values[len(values)/2]
 }
 
 // settle has PostgreSQL do at once what it would do in its own time.
 func (r *realServer) settle(ctx context.Context) error {
-	conn, err := pgx.Connect(ctx, r.pg.URL("tokenry"))
+	return r.sql(ctx, "VACUUM ANALYZE", "CHECKPOINT")
+}
+
+// sql runs statements, each for itself, in the server's database.
+func (r *realServer) sql(ctx context.Context, statements ...string) error {
+	conn, err := pgx.Connect(ctx, r.pg.URL(r.database))
 	if err != nil {
 		return err
 	}
 	defer func() { _ = conn.Close(ctx) }()
-	for _, sql := range []string{"VACUUM ANALYZE", "CHECKPOINT"} {
-		if _, err := conn.Exec(ctx, sql); err != nil {
-			return fmt.Errorf("%s: %w", sql, err)
+	for _, statement := range statements {
+		if _, err := conn.Exec(ctx, statement); err != nil {
+			return fmt.Errorf("%s: %w", statement, err)
 		}
 	}
 	return nil

@@ -46,6 +46,8 @@ type realServer struct {
 	process
 	postgres int
 	pg       *localpg.Server
+	borrowed bool // pg is another server's
+	database string
 	dir      string
 	issuer   string
 	secret   string
@@ -57,43 +59,59 @@ func (r *realServer) stop() {
 	if r.cmd != nil {
 		r.process.stop()
 	}
-	if r.pg != nil {
+	if r.pg != nil && !r.borrowed {
 		r.pg.Stop()
 	}
 	os.RemoveAll(r.dir)
 }
 
-// startReal builds the program, starts it and applies what the measurement
-// needs.
-func startReal(ctx context.Context) (r *realServer, err error) {
-	r = &realServer{}
+// startReal starts a server and its PostgreSQL.
+func startReal(ctx context.Context) (*realServer, error) {
+	r := &realServer{database: "tokenry"}
+	return r, r.start(ctx)
+}
+
+// beside starts a second server, on a database of its own of the same
+// PostgreSQL.
+func (r *realServer) beside(ctx context.Context) (*realServer, error) {
+	other := &realServer{database: "beside", pg: r.pg, borrowed: true}
+	if err := r.sql(ctx, "CREATE DATABASE beside"); err != nil {
+		return nil, err
+	}
+	return other, other.start(ctx)
+}
+
+// start builds the program, starts it and applies what the measurement needs.
+func (r *realServer) start(ctx context.Context) (err error) {
 	defer func() {
 		if err != nil {
 			r.stop()
 		}
 	}()
 	if r.dir, err = os.MkdirTemp("", "tokenry-bench-"); err != nil {
-		return nil, err
+		return err
 	}
 	if err := os.Chmod(r.dir, 0o711); err != nil { // the database's user passes
-		return nil, err
+		return err
 	}
-	if r.pg, err = localpg.Start(ctx, localpg.Config{Dir: filepath.Join(r.dir, "pg"), Sync: true}); err != nil {
-		return nil, err
+	if !r.borrowed {
+		if r.pg, err = localpg.Start(ctx, localpg.Config{Dir: filepath.Join(r.dir, "pg"), Sync: true}); err != nil {
+			return err
+		}
 	}
 	if r.postgres, err = r.pg.PID(); err != nil {
-		return nil, err
+		return err
 	}
 	if r.user, err = newSigner("user-1"); err != nil {
-		return nil, err
+		return err
 	}
 	if r.spire, err = newSigner("spire-1"); err != nil {
-		return nil, err
+		return err
 	}
 	if err := r.serve(ctx); err != nil {
-		return nil, err
+		return err
 	}
-	return r, r.apply(ctx)
+	return r.apply(ctx)
 }
 
 // serve starts the program as in production.
@@ -113,7 +131,7 @@ func (r *realServer) serve(ctx context.Context) error {
 		return err
 	}
 	r.issuer = "http://" + public
-	for name, content := range map[string]string{"kek": rand.Text() + rand.Text(), "token": rand.Text(), "url": r.pg.URL("tokenry")} {
+	for name, content := range map[string]string{"kek": rand.Text() + rand.Text(), "token": rand.Text(), "url": r.pg.URL(r.database)} {
 		if name == "kek" {
 			content = base64.StdEncoding.EncodeToString([]byte(content)[:32])
 		}
