@@ -40,7 +40,7 @@ type Program struct {
 	program cel.Program
 	reads   []string // claims that it looks at by name
 	all     bool     // … or at any
-	paths   []path   // claims that it looks at, in full
+	paths   []Path   // claims that it looks at, in full
 }
 
 // evaluating begins every error of Eval but ErrNotBool.

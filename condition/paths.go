@@ -4,7 +4,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"cel.dev/cel-go/cel"
@@ -12,11 +14,11 @@ import (
 	"cel.dev/cel-go/common/types"
 )
 
-// path is a claim that a condition looks at by its names, from the outside in.
-type path []string
+// Path is a claim by its names, from the outside in.
+type Path []string
 
 // String is the path as pinned claims are written: kubernetes.io/namespace.
-func (p path) String() string {
+func (p Path) String() string {
 	names := make([]string, len(p))
 	for i, name := range p {
 		names[i] = strings.ReplaceAll(strings.ReplaceAll(name, "~", "~0"), "/", "~1")
@@ -24,10 +26,28 @@ func (p path) String() string {
 	return strings.Join(names, "/")
 }
 
-// pathsOf lists the claims that a condition looks at, each once, in the order in
+// Expression is the path as conditions write it: claims["kubernetes.io"].namespace.
+func (p Path) Expression() string {
+	text := Variable
+	for _, name := range p {
+		if identifier.MatchString(name) {
+			text += "." + name
+		} else {
+			text += "[" + strconv.Quote(name) + "]"
+		}
+	}
+	return text
+}
+
+var identifier = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+
+// Paths lists the claims that the condition looks at, each once, in the order in
 // which they stand. Of claims.a.b it is a/b alone.
-func pathsOf(parsed *cel.Ast) []path {
-	var found []path
+func (p *Program) Paths() []Path { return slices.Clone(p.paths) }
+
+// pathsOf finds what Paths lists.
+func pathsOf(parsed *cel.Ast) []Path {
+	var found []Path
 	known := map[string]bool{}
 	inner := map[int64]bool{} // what a longer path has taken in
 	ast.PreOrderVisit(parsed.NativeRep().Expr(), ast.NewExprVisitor(func(e ast.Expr) {
@@ -46,7 +66,7 @@ func pathsOf(parsed *cel.Ast) []path {
 }
 
 // chain reads claims.a["b"].c from the inside out; none when e is no such thing.
-func chain(e ast.Expr) (names path, operands []int64) {
+func chain(e ast.Expr) (names Path, operands []int64) {
 	for !isClaims(e) {
 		switch e.Kind() {
 		case ast.SelectKind: // claims.name, has(claims.name)
@@ -96,7 +116,7 @@ func (p *Program) Seen(claims map[string]any, err error) string {
 }
 
 // seen tells what claims have at the path, and whether they have it.
-func (p path) seen(claims map[string]any) (text string, ok bool) {
+func (p Path) seen(claims map[string]any) (text string, ok bool) {
 	var value any = claims
 	for i, name := range p {
 		object, isObject := value.(map[string]any)

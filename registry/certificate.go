@@ -11,7 +11,6 @@ import (
 	"net/url"
 	"regexp"
 	"slices"
-	"strings"
 )
 
 // validateCertificate checks spec.tls. An agent has one certificate's name, so
@@ -29,8 +28,8 @@ func validateCertificate(ps *problems, a *Agent) {
 		ps.add(at, "must have exactly one of subjectDn, sanDns, sanUri, sanIp, sanEmail and selfSigned; it has %d", set)
 	}
 	checkText(ps, at+".subjectDn", c.SubjectDN, maxURL)
-	if c.SubjectDN != "" && !strings.Contains(c.SubjectDN, "=") {
-		ps.add(at+".subjectDn", "is no distinguished name; write it like CN=agent,O=Example")
+	if c.SubjectDN != "" && !distinguishedName.MatchString(c.SubjectDN) {
+		ps.add(at+".subjectDn", `must be written as RFC 4514 does, last component first, such as "CN=agent,OU=agents,O=Example"`)
 	}
 	if c.SANDNS != "" && !hostName.MatchString(c.SANDNS) {
 		ps.add(at+".sanDns", "must be a DNS name in lower case, without a wildcard")
@@ -52,6 +51,23 @@ func validateCertificate(ps *problems, a *Agent) {
 		checkX5C(ps, a.JWKS)
 	}
 }
+
+// distinguishedName is what pkix.RDNSequence.String can write, which a subject is
+// compared with: RFC 4514, Section 2, with the types that Go knows by name, the
+// others by number, and "\," as the only way to write a comma. A name in another
+// spelling would never match.
+var distinguishedName = func() *regexp.Regexp {
+	const (
+		escaped = `\\[,+"\\<>;]`
+		first   = `(?:[^,+"\\<>; #]|\\[ #]|` + escaped + `)`
+		inner   = `(?:[^,+"\\<>;]|` + escaped + `)`
+		last    = `(?:[^,+"\\<>; ]|\\ |` + escaped + `)`
+		named   = `(?:CN|SERIALNUMBER|C|L|ST|STREET|O|OU|POSTALCODE)=(?:` + first + `(?:` + inner + `*` + last + `)?)?`
+		number  = `[0-2](?:\.(?:0|[1-9][0-9]*))+=#(?:[0-9a-f]{2})+`
+		part    = `(?:` + named + `|` + number + `)`
+	)
+	return regexp.MustCompile(`^` + part + `(?:[,+]` + part + `)*$`)
+}()
 
 var hostName = regexp.MustCompile(`^([a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?\.)*[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?$`)
 

@@ -21,6 +21,8 @@ func TestValidateCertificate(t *testing.T) { // MT-03
 	const dns = `spec.tls.sanDns: must be a DNS name in lower case, without a wildcard`
 	const spiffe = `spec.tls.sanUri: is a SPIFFE ID, which only its trust domain can speak for; bind it with spec.credentials`
 	const x5c = `spec.jwks.keys[0].x5c: must be a list that begins with the certificate: base64 of its DER`
+	const wrong = `spec.tls.subjectDn: must be written as RFC 4514 does, last component first, such as "CN=agent,OU=agents,O=Example"`
+	dn := func(text string) string { return `{"tls":{"subjectDn":"` + text + `"}}` }
 	const needs = `spec.tls.selfSigned: needs the certificate: put it into a key of spec.jwks, as x5c`
 	own := func(member string) string {
 		return `{"tls":{"selfSigned":true},"jwks":{"keys":[{"kty":"EC","kid":"a"` + member + `}]}}`
@@ -31,7 +33,20 @@ func TestValidateCertificate(t *testing.T) { // MT-03
 		{"with nothing but false", k, `{"tls":{"selfSigned":false}}`, one + `0`, good},
 		{"with two names", k, `{"tls":{"sanDns":"a.example","sanIp":"192.0.2.1"}}`, one + `2`, `{"tls":{"sanIp":"192.0.2.1"}}`},
 		{"with a name and its own", k, strings.Replace(cert, `"selfSigned"`, `"sanDns":"a.example","selfSigned"`, 1), one + `2`, cert},
-		{"DN that is none", k, `{"tls":{"subjectDn":"agent"}}`, `spec.tls.subjectDn: is no distinguished name; write it like CN=agent,O=Example`, `{"tls":{"subjectDn":"CN=agent,O=Example"}}`},
+		{"DN that is none", k, `{"tls":{"subjectDn":"agent"}}`, wrong, `{"tls":{"subjectDn":"CN=agent,O=Example"}}`},
+		{"DN with slashes", k, dn(`/CN=a/O=b`), wrong, dn(`CN=a/O=b`)},
+		{"DN with a space after a comma", k, dn(`CN=a, O=b`), wrong, dn(`CN=a b,O=c d`)},
+		{"DN in lower case", k, dn(`cn=a,o=b`), wrong, dn(`C=a,O=b,OU=c,L=d,ST=e,STREET=f,POSTALCODE=g,SERIALNUMBER=h`)},
+		{"DN with an empty part", k, dn(`O=Example,,CN=x`), wrong, dn(`O=Example,CN=`)},
+		{"DN with a comma at the end", k, dn(`CN=x,`), wrong, dn(`CN=x\\,`)},
+		{"DN with two types in one part", k, dn(`CN=a+b`), wrong, dn(`CN=a+OU=b`)},
+		{"DN with a type that has no name", k, dn(`DC=example`), wrong, dn(`0.9.2342.19200300.100.1.25=#16076578616d706c65`)},
+		{"DN with a number and a text", k, dn(`0.9.2342.19200300.100.1.25=example`), wrong, dn(`CN=a+0.9.2342.19200300.100.1.25=#1600`)},
+		{"DN with half an octet", k, dn(`1.2.3=#160`), wrong, dn(`1.2.3=#1600`)},
+		{"DN in quotes", k, dn(`CN=\"a, b\"`), wrong, dn(`CN=\\\"a\\, b\\\"`)},
+		{"DN with a number sign in front", k, dn(`CN=#a`), wrong, dn(`CN=\\#a#`)},
+		{"DN with a space at the end of a part", k, dn(`CN=a ,O=b`), wrong, dn(`CN=\\ a\\ ,O=b`)},
+		{"DN with a comma in hexadecimal", k, dn(`CN=a\\2cb`), wrong, dn(`CN=a=\\,b`)},
 		{"DN that deceives", k, `{"tls":{"subjectDn":"CN=a\u202e"}}`, `spec.tls.subjectDn: holds a control or an invisible character`, `{"tls":{"subjectDn":"CN=ä"}}`},
 		{"wildcard", k, `{"tls":{"sanDns":"*.example"}}`, dns, good},
 		{"DNS name in upper case", k, `{"tls":{"sanDns":"A.example"}}`, dns, good},

@@ -3,6 +3,8 @@ package registry
 import (
 	"encoding/json"
 	"strings"
+
+	"github.com/tokenry/tokenry/condition"
 )
 
 // ClaimAt returns the text of a claim by its path: names from the outside in,
@@ -34,6 +36,15 @@ func ClaimAt(claims map[string]any, path string) (text string, ok bool) {
 		return "false", true
 	}
 	return "", false
+}
+
+// claimPath reads a path that checkClaimPath has seen.
+func claimPath(path string) condition.Path {
+	names := strings.Split(path, "/")
+	for i, name := range names {
+		names[i] = unescape(name)
+	}
+	return names
 }
 
 // unescape reads a name of a path: RFC 6901, Section 4, in this order, so that

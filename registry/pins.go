@@ -1,9 +1,11 @@
 package registry
 
 import (
+	"fmt"
 	"maps"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/tokenry/tokenry/condition"
@@ -23,19 +25,26 @@ func (w *world) checkPlatform(ps *problems, at string, issuer *TrustedIssuer, c 
 	if names == nil {
 		return
 	}
-	misspelt := func(at, claim string) {
-		if near := condition.Misspelt(claim, names); near != "" {
-			ps.add(at, "claims.%s: tokens of %s have no such claim; did you mean %q?", claim, platform, near)
+	misspelt := func(at string, path condition.Path, written func(condition.Path) string) {
+		text := ""
+		if near := condition.Misspelt(path[0], names); near != "" {
+			text = fmt.Sprintf("claims.%s: tokens of %s have no such claim; did you mean %q?", path[0], platform, near)
+		} else if meant := meantOfCluster(path); issuer.Type == Kubernetes && meant != nil {
+			text = fmt.Sprintf("%s: tokens of %s have no such claim; did you mean %s?", written(path), platform, written(meant))
+		}
+		if p := (Problem{Path: at, Message: text}); text != "" && !slices.Contains(*ps, p) {
+			*ps = append(*ps, p)
 		}
 	}
-	for _, claim := range w.reads(c.Condition) {
-		misspelt(at+".condition", claim)
+	for _, path := range w.reads(c.Condition) {
+		misspelt(at+".condition", path, condition.Path.Expression)
 	}
+	quoted := func(p condition.Path) string { return strconv.Quote(p.String()) }
 	for _, path := range slices.Sorted(maps.Keys(c.Claims)) {
-		misspelt(at+".claims", firstSegment(path))
+		misspelt(at+".claims", claimPath(path), quoted)
 	}
 	for _, label := range slices.Sorted(maps.Keys(c.Labels)) {
-		misspelt(at+".labels", firstSegment(c.Labels[label]))
+		misspelt(at+".labels", claimPath(c.Labels[label]), quoted)
 	}
 }
 
@@ -89,7 +98,7 @@ func (t *TrustedIssuer) usualClaims() (platform string, names []string) {
 	}
 	switch t.Type {
 	case Kubernetes:
-		return "a Kubernetes cluster", append(names, "kubernetes.io")
+		return "a Kubernetes cluster", append(names, clusterClaim)
 	case SPIFFE:
 		return "a SPIFFE trust domain", names
 	}
@@ -98,22 +107,16 @@ func (t *TrustedIssuer) usualClaims() (platform string, names []string) {
 
 // reads lists the claims that a condition looks at. A condition is compiled
 // once for all objects that say the same.
-func (w *world) reads(source string) []string {
+func (w *world) reads(source string) []condition.Path {
 	if source == "" {
 		return nil
 	}
-	names, known := w.conditions[source]
+	paths, known := w.conditions[source]
 	if !known {
 		if program, err := condition.Compile(source); err == nil {
-			names, _ = program.Reads()
+			paths = program.Paths()
 		}
-		w.conditions[source] = names
+		w.conditions[source] = paths
 	}
-	return names
-}
-
-// firstSegment is the claim that a path begins in.
-func firstSegment(path string) string {
-	segment, _, _ := strings.Cut(path, "/")
-	return unescape(segment)
+	return paths
 }

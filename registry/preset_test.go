@@ -192,6 +192,39 @@ func TestCredentialsOfPlatforms(t *testing.T) {
 		{"misspelt of a cluster", cred("prod", "system:serviceaccount:prod:z", `,"condition":"claims['kubernets.io'].namespace == 'prod'"`),
 			at + `condition: claims.kubernets.io: tokens of a Kubernetes cluster have no such claim; did you mean "kubernetes.io"?`,
 			cred("prod", "system:serviceaccount:prod:z", `,"condition":"claims['kubernetes.io'].namespace == 'prod'"`)},
+		{"misspelt member of a cluster", cred("prod", "system:serviceaccount:prod:z", `,"condition":"claims['kubernetes.io'].namespce == 'x'"`),
+			at + `condition: claims["kubernetes.io"].namespce: tokens of a Kubernetes cluster have no such claim; did you mean claims["kubernetes.io"].namespace?`,
+			cred("prod", "system:serviceaccount:prod:z", `,"condition":"claims['kubernetes.io'].tenant == 'x'"`)},
+		{"misspelt account", cred("prod", "system:serviceaccount:prod:z", `,"condition":"claims['kubernetes.io'].serviceacount.uid == 'x'"`),
+			at + `condition: claims["kubernetes.io"].serviceacount.uid: tokens of a Kubernetes cluster have no such claim; did you mean claims["kubernetes.io"].serviceaccount.uid?`,
+			cred("prod", "system:serviceaccount:prod:z", `,"condition":"claims['kubernetes.io'].serviceaccount.uid == 'x'"`)},
+		{"misspelt member of an account", cred("prod", "system:serviceaccount:prod:z", `,"condition":"claims['kubernetes.io'].serviceaccount.uuid == 'x'"`),
+			at + `condition: claims["kubernetes.io"].serviceaccount.uuid: tokens of a Kubernetes cluster have no such claim; did you mean claims["kubernetes.io"].serviceaccount.uid?`,
+			cred("prod", "system:serviceaccount:prod:z", `,"condition":"claims['kubernetes.io'].serviceaccount.tenant == 'x'"`)},
+		{"cluster with dots", cred("prod", "system:serviceaccount:prod:z", `,"condition":"claims.kubernetes.io.namespace == 'x'"`),
+			at + `condition: claims.kubernetes.io.namespace: tokens of a Kubernetes cluster have no such claim; did you mean claims["kubernetes.io"].namespace?`,
+			cred("prod", "system:serviceaccount:prod:z", `,"condition":"claims.kubernetes.namespace == 'x'"`)},
+		{"cluster with dots alone", cred("prod", "system:serviceaccount:prod:z", `,"condition":"claims.kubernetes.io == 'x'"`),
+			at + `condition: claims.kubernetes.io: tokens of a Kubernetes cluster have no such claim; did you mean claims["kubernetes.io"]?`,
+			cred("prod", "system:serviceaccount:prod:z", `,"condition":"claims['kubernetes.io'].warnafter == 1"`)},
+		{"cluster with dots and a letter", cred("prod", "system:serviceaccount:prod:z", `,"condition":"claims.kubernets.io.pod.uuid == 'x'"`),
+			at + `condition: claims.kubernets.io.pod.uuid: tokens of a Kubernetes cluster have no such claim; did you mean claims["kubernetes.io"].pod.uid?`,
+			cred("prod", "system:serviceaccount:prod:z", `,"condition":"claims['kubernetes.io'].pod.uid == 'x'"`)},
+		{"misspelt member in a pin", cred("prod", "system:serviceaccount:prod:z", `,"claims":{"kubernetes.io/serviceaccount/uuid":"x"}`),
+			at + `claims: "kubernetes.io/serviceaccount/uuid": tokens of a Kubernetes cluster have no such claim; did you mean "kubernetes.io/serviceaccount/uid"?`,
+			cred("prod", "system:serviceaccount:prod:z", `,"claims":{"kubernetes.io/serviceaccount/uid":"x"}`)},
+		{"pin with dots", cred("prod", "system:serviceaccount:prod:z", `,"claims":{"kubernetes.io.serviceaccount.uid":"x"}`),
+			at + `claims: "kubernetes.io.serviceaccount.uid": tokens of a Kubernetes cluster have no such claim; did you mean "kubernetes.io/serviceaccount/uid"?`,
+			cred("prod", "system:serviceaccount:prod:z", `,"claims":{"kubernetes.io/tenant.region/uuid":"x"}`)},
+		{"pin with a dot", cred("prod", "system:serviceaccount:prod:z", `,"claims":{"kubernetes.io/secret.name":"x"}`),
+			at + `claims: "kubernetes.io/secret.name": tokens of a Kubernetes cluster have no such claim; did you mean "kubernetes.io/secret/name"?`,
+			cred("prod", "system:serviceaccount:prod:z", `,"claims":{"kubernetes.io/secret/name":"x"}`)},
+		{"pin with dots of nobody knows what", cred("prod", "system:serviceaccount:prod:z", `,"claims":{"kubernetes.io.tenant~1x":"x"}`),
+			at + `claims: "kubernetes.io.tenant~1x": tokens of a Kubernetes cluster have no such claim; did you mean "kubernetes.io/tenant~1x"?`,
+			cred("prod", "system:serviceaccount:prod:z", `,"claims":{"kubernetes.io/tenant~1x":"x"}`)},
+		{"misspelt twice", cred("prod", "system:serviceaccount:prod:z", `,"condition":"claims['kubernets.io'].pod.uid == 'x' && claims['kubernets.io'].pod.name == 'y'"`),
+			at + `condition: claims.kubernets.io: tokens of a Kubernetes cluster have no such claim; did you mean "kubernetes.io"?`,
+			cred("prod", "system:serviceaccount:prod:z", `,"condition":"claims['kubernetes.io'].pod.uid == 'x' && claims['kubernetes.io'].pod.name == 'y'"`)},
 		{"misspelt of a trust domain", cred("spire", "spiffe://prod.example/z", `,"condition":"claims.subb != ''"`),
 			at + `condition: claims.subb: tokens of a SPIFFE trust domain have no such claim; did you mean "sub"?`, cred("spire", "spiffe://prod.example/z", `,"condition":"claims.region == 'eu'"`)},
 		{"misspelt of nobody knows whom", cred("prod", "system:serviceaccount:prod:z", `,"condition":"claims.subb == ''"`),
@@ -222,6 +255,32 @@ func TestPatternCredentialsOfPlatforms(t *testing.T) {
 	for _, p := range registry.ValidateAll(state(t, blueprint(`,"claims":{"repository_owner_id":"7"}`)), ours) {
 		if strings.Contains(p.Message, "immutable") {
 			t.Errorf("with a pin: %s", p)
+		}
+	}
+}
+
+// So do labels. Only what is of a cluster has the members of a cluster.
+func TestLabelsOfClusters(t *testing.T) {
+	t.Parallel()
+	const said = `spec.credentials[0].labels: "kubernetes.io/node/names": tokens of a Kubernetes cluster have no such claim; did you mean "kubernetes.io/node/name"?`
+	for _, row := range []struct {
+		issuer, path string
+		refused      bool
+	}{
+		{"prod", "kubernetes.io/node/names", true},
+		{"prod", "kubernetes.io/node/name", false},
+		{"prod", "kubernetes.io/node/tenant", false},
+		{"ci", "kubernetes.io/node/names", false},
+		{"github", "kubernetes.io/node/names", false},
+	} {
+		e := platformTown("z", `{"credentials":null}`)
+		e["Blueprint z"] = `{"credentials":[{"name":"c","issuer":"` + row.issuer + `","subject":{"prefix":"repo:acme/"},"maxInstances":9,"labels":{"n":"` + row.path + `"}}]}`
+		var got []string
+		for _, p := range registry.ValidateAll(state(t, e), ours) {
+			got = append(got, p.Path+": "+p.Message)
+		}
+		if all := strings.Join(got, "\n"); strings.Contains(all, said) != row.refused || strings.Contains(all, "no such claim") != row.refused {
+			t.Errorf("%s at %s: got %q", row.path, row.issuer, got)
 		}
 	}
 }

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+
+	"github.com/tokenry/tokenry/condition"
 )
 
 // world is a whole state of the registry, by name, while it is being checked.
@@ -19,8 +21,8 @@ type world struct {
 	identifiers map[string]string         // identifier of a resource -> name
 	scopes      map[string]scopeOwner
 	claims      map[IssuerName]*claims
-	order       int                 // of claims
-	conditions  map[string][]string // source -> claims that it reads
+	order       int                         // of claims
+	conditions  map[string][]condition.Path // source -> claims that it reads
 }
 
 type scopeOwner struct {
@@ -41,7 +43,7 @@ func ValidateAll(after []*Object, ours string) []ObjectProblem {
 		issuers: map[IssuerName]*TrustedIssuer{}, resources: map[ResourceName]*Resource{},
 		blueprints: map[BlueprintName]*Blueprint{}, agents: map[AgentName]*Agent{},
 		domains: map[string]*TrustedIssuer{}, issuerKeys: map[string]string{}, identifiers: map[string]string{},
-		scopes: map[string]scopeOwner{}, claims: map[IssuerName]*claims{}, conditions: map[string][]string{},
+		scopes: map[string]scopeOwner{}, claims: map[IssuerName]*claims{}, conditions: map[string][]condition.Path{},
 	}
 	var all []ObjectProblem
 	report := func(i int, ps problems) {
