@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 
+	"github.com/tokenry/tokenry/credential"
 	"github.com/tokenry/tokenry/jose"
 	"github.com/tokenry/tokenry/keys"
 	"github.com/tokenry/tokenry/oauth"
@@ -33,6 +34,11 @@ func (g tokenExchange) ownSubject(ctx context.Context, d *Decision) (policy.Subj
 	d.own = c
 	g.hearOf(ctx, d, c)
 	d.pass("subject token signature", "a key of ours", "")
+	if c.Confirmation != nil {
+		// No proof of the key can be given yet, and nothing unbound may come of it.
+		return policy.Subject{}, d.refuse(oauth.Refuse(oauth.TokenFault(oauth.AreaSubject, credential.FaultConfirmation), nil),
+			"subject token", "cnf", "a token that is bound to no key")
+	}
 	s := policy.Subject{
 		Sub: c.Subject, Own: true, ClientID: c.ClientID, Audience: c.Audience,
 		Expires: c.Expires, Scope: []string{},

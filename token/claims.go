@@ -32,8 +32,9 @@ type Claims struct {
 	IssuedAt time.Time // `iat`, whole seconds
 	Expires  time.Time // `exp`, whole seconds
 
-	Act   *Actor     // `act`: nil when the subject acts for itself
-	Agent *AgentInfo // `agent`: describes the outermost actor, or the agent `sub`
+	Act          *Actor        // `act`: nil when the subject acts for itself
+	Confirmation *Confirmation // `cnf`: nil when the token is bound to no key
+	Agent        *AgentInfo    // `agent`: describes the outermost actor, or the agent `sub`
 }
 
 // AgentInfo is the `agent` claim, for a resource that wants to know more about

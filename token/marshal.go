@@ -39,6 +39,10 @@ func (c *Claims) Marshal() ([]byte, error) {
 		w.member("act")
 		w.actor(c.Act)
 	}
+	if c.Confirmation != nil {
+		w.member("cnf")
+		w.confirmation(c.Confirmation)
+	}
 	w.authentication(c)
 	w.string("txn", c.Txn)
 	if c.Agent != nil {

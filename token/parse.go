@@ -31,7 +31,12 @@ func Parse(o jose.Object, payload []byte) (*Claims, error) {
 	}
 	// What restricts a token cannot be ignored: a newer replica may have written
 	// it. Each is refused until it is enforced.
-	r.forbid("cnf", "may_act", "authorization_details")
+	r.forbid("may_act", "authorization_details")
+	if cnf, ok, err := o.Object("cnf"); err != nil {
+		r.fail(err)
+	} else if ok {
+		c.Confirmation = r.confirmation(cnf)
+	}
 	if n, ok := o["auth_time"]; ok {
 		number, isNumber := n.(json.Number)
 		if !isNumber {

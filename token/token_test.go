@@ -51,6 +51,13 @@ func depth2Token(t testing.TB) *token.Claims {
 	return c
 }
 
+// boundToken is what an agent gets that proved a key.
+func boundToken(t testing.TB) *token.Claims {
+	c := delegatedToken(t)
+	c.JTI, c.Confirmation = "at_01D", &token.Confirmation{JKT: jkt, X5TS256: x5t}
+	return c
+}
+
 func then(t testing.TB, a *token.Actor, name string) *token.Actor {
 	t.Helper()
 	next, err := a.Then(issuer, name, token.ProfileAgent)
@@ -86,6 +93,7 @@ func TestGolden(t *testing.T) {
 		"agent.json":            agentToken(),
 		"delegated.json":        delegatedToken(t),
 		"delegated-depth2.json": depth2Token(t),
+		"bound.json":            boundToken(t),
 	} {
 		path := filepath.Join("testdata", name)
 		payload := marshal(t, c)
@@ -320,6 +328,7 @@ func TestVerifyRefuses(t *testing.T) {
 		"expired":            {world: func(w *world) { w.now = issuedAt.Add(5 * time.Minute) }, want: token.ReasonExpired},
 		"expired, with skew": {world: func(w *world) { w.now = issuedAt.Add(5 * time.Minute); w.cfg.Skew = time.Minute }, want: token.ReasonExpired},
 		"cnf":                {extra: `"cnf":{"jkt":"x"}`, want: token.ReasonClaims},
+		"bound":              {claim: func(c *token.Claims) { c.Confirmation = &token.Confirmation{JKT: jkt} }},
 		"may_act":            {extra: `"may_act":{"sub":"x"}`, want: token.ReasonClaims},
 		"details":            {extra: `"authorization_details":[]`, want: token.ReasonClaims},
 		"iat now":            {world: func(w *world) { w.now = issuedAt }},
