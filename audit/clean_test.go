@@ -51,7 +51,7 @@ func FuzzNote(f *testing.F) {
 
 func TestSizeCountsAllOfTheRow(t *testing.T) {
 	t.Parallel()
-	e := audit.Event{ID: "12345", Detail: json.RawMessage(`{}`), Replay: []audit.ReplayKey{audit.NewReplayKey("space", "v", time.Time{})}}
+	e := audit.Event{ID: "12345", Detail: json.RawMessage(`{}`), Replay: []audit.ReplayKey{audit.NewReplayKey("space", "v", time.Time{}, "x")}}
 	if got := e.Size(); got != 24+5+2+5+32+8 {
 		t.Errorf("size %d", got)
 	}

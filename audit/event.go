@@ -47,10 +47,9 @@ type Event struct {
 	Detail json.RawMessage
 
 	// Replay are the single-use keys that this request spends. The statement
-	// that writes the event turns TokenIssued into TokenRefused with
-	// ReplayReason when one of them had been spent before.
-	Replay       []ReplayKey
-	ReplayReason string
+	// that writes the event turns TokenIssued into TokenRefused, with the Reason
+	// of the first that had been spent before.
+	Replay []ReplayKey
 }
 
 // ReplayKey is one single-use value. Space separates kinds and owners, so that
@@ -59,11 +58,19 @@ type ReplayKey struct {
 	Space   string
 	Hash    [sha256.Size]byte // SHA-256 of the value, never the value
 	Expires time.Time         // the row may be forgotten after this
+	Reason  string            // of the refusal when it was spent before (package oauth)
 }
 
 // NewReplayKey hashes value into a key of space.
-func NewReplayKey(space, value string, expires time.Time) ReplayKey {
-	return ReplayKey{Space: space, Hash: sha256.Sum256([]byte(value)), Expires: expires}
+func NewReplayKey(space, value string, expires time.Time, reason string) ReplayKey {
+	return ReplayKey{Space: space, Hash: sha256.Sum256([]byte(value)), Expires: expires, Reason: reason}
+}
+
+// Lost says that an event of a batch is kept as a refusal, because one of its
+// replay keys was spent before.
+type Lost struct {
+	Event  int    // its index
+	Reason string // of the first such key
 }
 
 // Size is about the number of bytes that the event takes in a row: its text
@@ -71,7 +78,7 @@ func NewReplayKey(space, value string, expires time.Time) ReplayKey {
 func (e *Event) Size() int {
 	const fixed = 3 * 8 // time, change, count
 	n := fixed + len(e.ID) + len(e.Kind) + len(e.Reason) + len(e.Actor) + len(e.Subject) + len(e.Target) +
-		len(e.JTI) + len(e.Parent) + len(e.Txn) + len(e.Detail) + len(e.ReplayReason)
+		len(e.JTI) + len(e.Parent) + len(e.Txn) + len(e.Detail)
 	for i := range e.Replay {
 		n += len(e.Replay[i].Space) + len(e.Replay[i].Hash) + 8
 	}

@@ -27,13 +27,24 @@ var (
 	ErrRejected    = errors.New("the store rejected the event")
 )
 
+// ReplayedError is the ErrReplayed of one event.
+type ReplayedError struct {
+	Reason string // of the replay key that was spent before
+}
+
+// Error says what ErrReplayed says, and which reason the event was kept with.
+func (e *ReplayedError) Error() string { return ErrReplayed.Error() + ": " + e.Reason }
+
+// Unwrap is ErrReplayed.
+func (e *ReplayedError) Unwrap() error { return ErrReplayed }
+
 // Config of a Ledger. Only Write is required.
 type Config struct {
-	// Write makes a batch durable in one statement and returns the indexes of
-	// the events that lost a replay key. Of equal keys inside one batch exactly
-	// one wins. It does not keep the slice. An error means that the outcome of
-	// the whole batch is unknown, unless Poison says otherwise.
-	Write func(ctx context.Context, events []Event) (replayed []int, err error)
+	// Write makes a batch durable in one statement and returns the events that
+	// lost a replay key, each once. Of equal keys inside one batch exactly one
+	// wins. It does not keep the slice. An error means that the outcome of the
+	// whole batch is unknown, unless Poison says otherwise.
+	Write func(ctx context.Context, events []Event) (lost []Lost, err error)
 
 	// Poison says that err was caused by the content of a row and that nothing
 	// of the batch was kept (SQLSTATE classes 22 and 23). Nil: no error is.

@@ -88,17 +88,17 @@ func TestOneOfManyReplaysWins(t *testing.T) {
 		for v := range values {
 			clients.Go(func() {
 				e := issued(fmt.Sprintf("dec_%d_%d", v, try))
-				e.ReplayReason = "client_auth.replayed"
-				e.Replay = []audit.ReplayKey{audit.NewReplayKey("assertion:a", fmt.Sprint(v), time.Unix(9, 0))}
+				e.Replay = []audit.ReplayKey{audit.NewReplayKey("assertion:a", fmt.Sprint(v), time.Unix(9, 0), "client_auth.replay")}
 				r, err := replicas[try%2].Append(e)
 				if err != nil {
 					t.Error(err)
 					return
 				}
+				var replayed *audit.ReplayedError
 				switch err := r.Wait(t.Context()); {
 				case err == nil:
 					won[v].Add(1)
-				case !errors.Is(err, audit.ErrReplayed):
+				case !errors.Is(err, audit.ErrReplayed) || !errors.As(err, &replayed) || replayed.Reason != "client_auth.replay":
 					t.Errorf("replay: %v", err)
 				}
 			})
@@ -137,7 +137,7 @@ func TestPoisonRowsFailAlone(t *testing.T) {
 	bad := map[int]bool{0: true, 77: true, 78: true, 199: true}
 	for i := range receipts {
 		e := issued(fmt.Sprint("dec_", i))
-		e.Replay = []audit.ReplayKey{audit.NewReplayKey("a", fmt.Sprint(i%100), time.Time{})}
+		e.Replay = []audit.ReplayKey{audit.NewReplayKey("a", fmt.Sprint(i%100), time.Time{}, "x")}
 		if bad[i] {
 			e.Subject = "poison"
 		}
@@ -253,7 +253,7 @@ func TestCloseWritesWhatIsQueued(t *testing.T) {
 
 func TestCloseGivesUpWithItsContext(t *testing.T) {
 	t.Parallel()
-	hang := func(ctx context.Context, _ []audit.Event) ([]int, error) {
+	hang := func(ctx context.Context, _ []audit.Event) ([]audit.Lost, error) {
 		<-ctx.Done()
 		return nil, ctx.Err()
 	}
@@ -284,7 +284,7 @@ func TestHangingStoreAnswersInTime(t *testing.T) {
 	l, err := audit.New(audit.Config{
 		Timeout: 10 * time.Millisecond,
 		Report:  func(error) { reports.Add(1) },
-		Write: func(ctx context.Context, _ []audit.Event) ([]int, error) {
+		Write: func(ctx context.Context, _ []audit.Event) ([]audit.Lost, error) {
 			<-ctx.Done()
 			return nil, ctx.Err()
 		},
@@ -307,8 +307,8 @@ func TestHangingStoreAnswersInTime(t *testing.T) {
 
 func TestAnswerForNoEventIsUnavailable(t *testing.T) {
 	t.Parallel()
-	l, err := audit.New(audit.Config{Write: func(context.Context, []audit.Event) ([]int, error) {
-		return []int{7}, nil
+	l, err := audit.New(audit.Config{Write: func(context.Context, []audit.Event) ([]audit.Lost, error) {
+		return []audit.Lost{{Event: 7}}, nil
 	}})
 	if err != nil {
 		t.Fatal(err)
@@ -340,7 +340,7 @@ func TestNewIsStrict(t *testing.T) {
 // BenchmarkAppendWait is the ledger's own price per event with 64 clients and
 // a store that costs nothing.
 func BenchmarkAppendWait(b *testing.B) {
-	l, err := audit.New(audit.Config{Write: func(context.Context, []audit.Event) ([]int, error) { return nil, nil }})
+	l, err := audit.New(audit.Config{Write: func(context.Context, []audit.Event) ([]audit.Lost, error) { return nil, nil }})
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -58,7 +58,7 @@ func (n *notes) add(e Event) {
 		return
 	}
 	e = e.clean() // outside the lock: it walks all of the text
-	e.Replay, e.ReplayReason = nil, ""
+	e.Replay = nil
 
 	n.mu.Lock()
 	if len(n.queue) < noteQueue && !n.closed {

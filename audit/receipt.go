@@ -21,8 +21,9 @@ type Receipt struct {
 	index int
 }
 
-// Wait returns nil when the event is durable as it was appended. ErrReplayed:
-// it is durable as a refusal, because one of its replay keys was spent before.
+// Wait returns nil when the event is durable as it was appended. ErrReplayed
+// (a *ReplayedError): it is durable as a refusal, because one of its replay keys
+// was spent before.
 // ErrRejected: the store will never take it. ErrUnavailable: the write failed,
 // or ctx ended first; whether the event was kept is unknown, which counts as
 // not durable.

@@ -25,7 +25,7 @@ type store struct {
 	spent   map[audit.ReplayKey]bool
 }
 
-func (s *store) write(ctx context.Context, events []audit.Event) ([]int, error) {
+func (s *store) write(ctx context.Context, events []audit.Event) ([]audit.Lost, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -41,7 +41,7 @@ func (s *store) write(ctx context.Context, events []audit.Event) ([]int, error) 
 			return nil, errPoison
 		}
 	}
-	var replayed []int
+	var lost []audit.Lost
 	for i := range events {
 		e := events[i]
 		for _, k := range e.Replay {
@@ -49,8 +49,8 @@ func (s *store) write(ctx context.Context, events []audit.Event) ([]int, error) 
 				s.spent = make(map[audit.ReplayKey]bool)
 			}
 			if s.spent[k] {
-				replayed = append(replayed, i)
-				e.Kind, e.Reason = audit.TokenRefused, e.ReplayReason
+				lost = append(lost, audit.Lost{Event: i, Reason: k.Reason})
+				e.Kind, e.Reason = audit.TokenRefused, k.Reason
 				break
 			}
 		}
@@ -60,7 +60,7 @@ func (s *store) write(ctx context.Context, events []audit.Event) ([]int, error) 
 		s.events = append(s.events, e)
 	}
 	s.batches = append(s.batches, len(events))
-	return replayed, nil
+	return lost, nil
 }
 
 // kept returns the events by kind.

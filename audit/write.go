@@ -9,13 +9,13 @@ import (
 // were kept as they are.
 func (l *Ledger) write(events []Event) []error {
 	ctx, cancel := context.WithTimeout(l.ctx, l.cfg.Timeout)
-	replayed, err := l.cfg.Write(ctx, events)
+	lost, err := l.cfg.Write(ctx, events)
 	cancel()
 	switch {
-	case err == nil && len(replayed) == 0:
+	case err == nil && len(lost) == 0:
 		return nil
 	case err == nil:
-		return l.mark(events, replayed)
+		return l.mark(events, lost)
 	case !l.cfg.Poison(err):
 		l.cfg.Report(fmt.Errorf("writing %d audit events: %w", len(events), err))
 		return all(events, fmt.Errorf("%w: %w", ErrUnavailable, err))
@@ -30,16 +30,17 @@ func (l *Ledger) write(events []Event) []error {
 	return join(events, half, l.write(events[:half]), l.write(events[half:]))
 }
 
-// mark gives ErrReplayed to the events that the statement turned into refusals.
-func (l *Ledger) mark(events []Event, replayed []int) []error {
+// mark gives a ReplayedError to the events that the statement turned into
+// refusals.
+func (l *Ledger) mark(events []Event, lost []Lost) []error {
 	errs := make([]error, len(events))
-	for _, i := range replayed {
-		if i < 0 || i >= len(events) {
-			err := fmt.Errorf("the store answered for event %d of %d", i, len(events))
+	for _, r := range lost {
+		if r.Event < 0 || r.Event >= len(events) {
+			err := fmt.Errorf("the store answered for event %d of %d", r.Event, len(events))
 			l.cfg.Report(err)
 			return all(events, fmt.Errorf("%w: %w", ErrUnavailable, err))
 		}
-		errs[i] = ErrReplayed
+		errs[r.Event] = &ReplayedError{Reason: r.Reason}
 	}
 	return errs
 }

@@ -174,7 +174,7 @@ func (e *Endpoint) byAssertion(ctx context.Context, d *Decision) (*Presenter, *o
 	switch {
 	case a.Replay != nil:
 		p.Method = "private_key_jwt"
-		d.replay = append(d.replay, audit.NewReplayKey(a.Replay.Space, a.Replay.JTI, a.Replay.Expires))
+		d.replay = append(d.replay, audit.NewReplayKey(a.Replay.Space, a.Replay.JTI, a.Replay.Expires, string(oauth.ReasonAuthReplay)))
 	case kind == oauth.SPIFFEAssertion:
 		p.Method = "spiffe_jwt"
 	}

@@ -45,10 +45,11 @@ func (e *Endpoint) Issue(ctx context.Context, d *Decision) (*Issued, *oauth.Erro
 	}
 	compact, signErr := e.sign(claims)
 	waited := receipt.Wait(ctx)
+	var replayed *audit.ReplayedError
 	switch {
-	case errors.Is(waited, audit.ErrReplayed):
+	case errors.As(waited, &replayed):
 		d.recorded = true // the statement itself has written it as refused
-		return nil, d.refuse(oauth.Refuse(oauth.ReasonAuthReplay, nil), "single use", "an assertion used before", "a new jti")
+		return nil, d.refuse(oauth.Refuse(oauth.Reason(replayed.Reason), nil), "single use", "a value used before", "a new jti")
 	case waited != nil:
 		// Perhaps it was written, perhaps not: a second event of this decision
 		// would only be in the way of the first.

@@ -120,7 +120,7 @@ func (d *Decision) issuedEvent(c *token.Claims) audit.Event {
 func (d *Decision) event(kind audit.Kind) audit.Event {
 	ev := audit.Event{
 		ID: d.ID, Time: d.Time, Kind: kind, Actor: string(d.claimed), Change: d.rules.Change,
-		Replay: d.replay, ReplayReason: string(oauth.ReasonAuthReplay),
+		Replay: d.replay,
 	}
 	if d.Presenter != nil {
 		ev.Actor = string(d.Presenter.Agent.Name)
@@ -155,9 +155,10 @@ func (e *Endpoint) Close(ctx context.Context, d *Decision, cause *oauth.Error) *
 	if err != nil {
 		return oauth.Refuse(oauth.ReasonLedgerFull, err)
 	}
+	var replayed *audit.ReplayedError
 	switch err := receipt.Wait(ctx); {
-	case errors.Is(err, audit.ErrReplayed):
-		return oauth.Refuse(oauth.ReasonAuthReplay, cause)
+	case errors.As(err, &replayed):
+		return oauth.Refuse(oauth.Reason(replayed.Reason), cause)
 	case err != nil:
 		return oauth.Refuse(oauth.ReasonLedgerUnavailable, err)
 	}

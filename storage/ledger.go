@@ -13,9 +13,9 @@ import (
 )
 
 // WriteEvents makes a batch of events durable, with their replay keys, in one
-// statement, and returns the indexes of those that lost a key. Such an event is
-// kept as token.refused with its ReplayReason and without a jti: whether a
-// token may leave is decided here and nowhere else.
+// statement, and returns those that lost a key. Such an event is kept as
+// token.refused, with the reason of the first key that it lost and without a
+// jti: whether a token may leave is decided here and nowhere else.
 //
 // Of several events with one key exactly one wins: the first of a batch, and of
 // batches at the same time, on any number of replicas, the one whose insert
@@ -24,19 +24,19 @@ import (
 //
 // After an error nothing of the batch is known to be kept. IsPoison tells
 // whether one of its rows is to blame.
-func (db *DB) WriteEvents(ctx context.Context, events []audit.Event) (replayed []int, err error) {
+func (db *DB) WriteEvents(ctx context.Context, events []audit.Event) (lost []audit.Lost, err error) {
 	if len(events) == 0 {
 		return nil, nil
 	}
 	sql, args := ledgerStatement(events)
-	replayed, err = db.runLedger(ctx, sql, args)
+	lost, err = db.runLedger(ctx, sql, args)
 	if tryAgain(err) {
-		replayed, err = db.runLedger(ctx, sql, args)
+		lost, err = db.runLedger(ctx, sql, args)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("writing %d events: %w", len(events), err)
 	}
-	return replayed, nil
+	return lost, nil
 }
 
 // tryAgain says that nothing was done and that once more may do: Postgres chose
@@ -50,12 +50,12 @@ func tryAgain(err error) bool {
 	return err != nil && pgconn.SafeToRetry(err)
 }
 
-func (db *DB) runLedger(ctx context.Context, sql string, args []any) ([]int, error) {
+func (db *DB) runLedger(ctx context.Context, sql string, args []any) ([]audit.Lost, error) {
 	rows, err := db.pool.Query(ctx, sql, args...)
 	if err != nil {
 		return nil, err
 	}
-	return pgx.AppendRows([]int(nil), rows, pgx.RowTo[int])
+	return pgx.AppendRows([]audit.Lost(nil), rows, pgx.RowToStructByPos[audit.Lost])
 }
 
 // insertEvents writes events that spend nothing.
@@ -67,41 +67,45 @@ FROM unnest($1::text[], $2::timestamptz[], $3::text[], $4::text[], $5::text[], $
 	$8::text[], $9::text[], $10::text[], $11::bigint[], $12::int[], $13::text[])
 	AS e(id, at, kind, reason, actor, subject, target, jti, parent, txn, change, count, detail)`
 
-// spendAndInsert writes events, some of which spend keys. $15 to $18 are the
-// keys, each once, with the number of its event; $19 are the events that came
-// too late within the batch.
+// spendAndInsert writes events, some of which spend keys. $14 to $19 are the
+// keys, each once, with the number of its event and its place among the keys of
+// that event; $20 to $22 are the events that came too late within the batch, and
+// the place and the reason of the key by which they did.
 //
 // The keys are inserted in one order by everybody: two batches with the same
 // keys in different orders would deadlock.
 const spendAndInsert = `
 WITH keys AS (
-	SELECT n, space, hash, expires
-	FROM unnest($15::int[], $16::text[], $17::bytea[], $18::timestamptz[]) AS k(n, space, hash, expires)
+	SELECT n, place, space, hash, expires, reason
+	FROM unnest($14::int[], $15::int[], $16::text[], $17::bytea[], $18::timestamptz[], $19::text[])
+		AS k(n, place, space, hash, expires, reason)
 ), fresh AS (
 	INSERT INTO tokenry.replay_keys (space, hash, expires)
 	SELECT space, hash, expires FROM keys ORDER BY space COLLATE "C", hash
 	ON CONFLICT (space, hash) DO NOTHING
 	RETURNING space, hash
 ), lost AS MATERIALIZED (
-	SELECT n FROM keys LEFT JOIN fresh USING (space, hash) WHERE fresh.hash IS NULL
-	UNION
-	SELECT unnest($19::int[])
+	SELECT DISTINCT ON (n) n, reason FROM (
+		SELECT n, place, reason FROM keys LEFT JOIN fresh USING (space, hash) WHERE fresh.hash IS NULL
+		UNION ALL
+		SELECT n, place, reason FROM unnest($20::int[], $21::int[], $22::text[]) AS l(n, place, reason)
+	) AS each ORDER BY n, place
 ), written AS (
 	INSERT INTO tokenry.audit_events
 		(id, at, kind, reason, actor, subject, target, jti, parent, txn, change, count, detail)
 	SELECT id, at,
 		CASE WHEN lost.n IS NULL THEN kind ELSE '` + string(audit.TokenRefused) + `' END,
-		CASE WHEN lost.n IS NULL THEN reason ELSE replay_reason END,
+		CASE WHEN lost.n IS NULL THEN e.reason ELSE lost.reason END,
 		actor, subject, target,
 		CASE WHEN lost.n IS NULL THEN jti ELSE '' END,
 		parent, txn, change, count, detail::json
 	FROM unnest($1::text[], $2::timestamptz[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
-		$8::text[], $9::text[], $10::text[], $11::bigint[], $12::int[], $13::text[], $14::text[])
+		$8::text[], $9::text[], $10::text[], $11::bigint[], $12::int[], $13::text[])
 		WITH ORDINALITY AS e(id, at, kind, reason, actor, subject, target, jti, parent, txn, change, count,
-			detail, replay_reason, ord)
+			detail, ord)
 	LEFT JOIN lost ON lost.n = e.ord - 1
 )
-SELECT n FROM lost ORDER BY n`
+SELECT n, reason FROM lost ORDER BY n`
 
 // ledgerStatement returns the statement for events and its arguments.
 func ledgerStatement(events []audit.Event) (sql string, args []any) {
@@ -110,20 +114,24 @@ func ledgerStatement(events []audit.Event) (sql string, args []any) {
 	if len(s.hash) == 0 {
 		return insertEvents, args
 	}
-	reasons := make([]string, len(events))
-	for i := range events {
-		reasons[i] = events[i].ReplayReason
-	}
-	return spendAndInsert, append(args, reasons, s.n, s.space, s.hash, s.expires, s.late)
+	return spendAndInsert, append(args, s.n, s.place, s.space, s.hash, s.expires, s.reason, s.late.n, s.late.place, s.late.reason)
 }
 
 // spending is the keys of a batch as columns.
 type spending struct {
 	n       []int32 // index of the event
+	place   []int32 // index of the key in the event
 	space   []string
 	hash    [][]byte
 	expires []time.Time
-	late    []int32 // events with a key that an earlier event of the batch has
+	reason  []string
+
+	// Events with a key that an earlier event of the batch has, and the first
+	// such key of each.
+	late struct {
+		n, place []int32
+		reason   []string
+	}
 }
 
 // spent collects the keys. A key that occurs twice goes into the statement
@@ -141,8 +149,8 @@ func spent(events []audit.Event) spending {
 	if total == 0 {
 		return s
 	}
-	s.n, s.space = make([]int32, 0, total), make([]string, 0, total)
-	s.hash, s.expires = make([][]byte, 0, total), make([]time.Time, 0, total)
+	s.n, s.place, s.space = make([]int32, 0, total), make([]int32, 0, total), make([]string, 0, total)
+	s.hash, s.expires, s.reason = make([][]byte, 0, total), make([]time.Time, 0, total), make([]string, 0, total)
 	first := make(map[key]int32, total)
 	for i := range events {
 		n, late := int32(i), false
@@ -150,15 +158,15 @@ func spent(events []audit.Event) spending {
 			r := &events[i].Replay[j]
 			k := key{r.Space, r.Hash}
 			if owner, seen := first[k]; seen {
-				late = late || owner != n
+				if owner != n && !late {
+					late = true
+					s.late.n, s.late.place, s.late.reason = append(s.late.n, n), append(s.late.place, int32(j)), append(s.late.reason, r.Reason)
+				}
 				continue
 			}
 			first[k] = n
-			s.n, s.space = append(s.n, n), append(s.space, r.Space)
-			s.hash, s.expires = append(s.hash, r.Hash[:]), append(s.expires, r.Expires)
-		}
-		if late {
-			s.late = append(s.late, n)
+			s.n, s.place, s.space = append(s.n, n), append(s.place, int32(j)), append(s.space, r.Space)
+			s.hash, s.expires, s.reason = append(s.hash, r.Hash[:]), append(s.expires, r.Expires), append(s.reason, r.Reason)
 		}
 	}
 	return s
@@ -182,6 +190,6 @@ func eventColumns(events []audit.Event) []any {
 			detail[i] = &d
 		}
 	}
-	args := make([]any, 0, 19) // room for the keys
+	args := make([]any, 0, 22) // room for the keys
 	return append(args, id, at, kind, reason, actor, subject, target, jti, parent, txn, change, count, detail)
 }

@@ -23,21 +23,26 @@ func issued(values ...string) audit.Event {
 	e := audit.Event{
 		ID: audit.NewID("dec", now), Time: now, Kind: audit.TokenIssued, Actor: "research-agent", Subject: "corp|alice",
 		Target: "llm", JTI: audit.NewID("tok", now), Parent: "p", Txn: "t", Change: 7,
-		Detail: []byte(`{"b":1, "a":[]}`), ReplayReason: "client_auth.replayed",
+		Detail: []byte(`{"b":1, "a":[]}`),
 	}
 	for _, v := range values {
-		e.Replay = append(e.Replay, audit.NewReplayKey("assertion:research-agent", v, now.Add(time.Minute)))
+		e.Replay = append(e.Replay, audit.NewReplayKey("assertion:research-agent", v, now.Add(time.Minute), "replay of "+v))
 	}
 	return e
 }
 
-func write(t *testing.T, db *storage.DB, events ...audit.Event) []int {
+func write(t *testing.T, db *storage.DB, events ...audit.Event) []audit.Lost {
 	t.Helper()
-	replayed, err := db.WriteEvents(t.Context(), events)
+	lost, err := db.WriteEvents(t.Context(), events)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return replayed
+	return lost
+}
+
+// lost is an event that lost the key of a value.
+func lost(event int, value string) audit.Lost {
+	return audit.Lost{Event: event, Reason: "replay of " + value}
 }
 
 func TestWriteEvents(t *testing.T) {
@@ -47,17 +52,19 @@ func TestWriteEvents(t *testing.T) {
 	for _, test := range []struct {
 		name   string
 		events []audit.Event
-		want   []int
+		want   []audit.Lost
 	}{
 		{"nothing", nil, nil},
 		{"no keys", []audit.Event{issued(), issued()}, nil},
 		{"new keys", []audit.Event{issued("a1", "a2"), issued("a3")}, nil},
-		{"spent before", []audit.Event{issued("b1"), issued("spent"), issued()}, []int{1}},
-		{"one of two spent", []audit.Event{issued("c1", "spent")}, []int{0}},
-		{"its other key is spent too", []audit.Event{issued("c1")}, []int{0}},
-		{"the first of a batch wins", []audit.Event{issued("d1"), issued("d1"), issued("d1")}, []int{1, 2}},
-		{"late by one of its keys", []audit.Event{issued("e1"), issued("e2", "e1"), issued("e2")}, []int{1, 2}},
-		{"late and spent", []audit.Event{issued("spent"), issued("spent")}, []int{0, 1}},
+		{"spent before", []audit.Event{issued("b1"), issued("spent"), issued()}, []audit.Lost{lost(1, "spent")}},
+		{"one of two spent", []audit.Event{issued("c1", "spent")}, []audit.Lost{lost(0, "spent")}},
+		{"its other key is spent too", []audit.Event{issued("c1")}, []audit.Lost{lost(0, "c1")}},
+		{"the first lost key says why", []audit.Event{issued("c2", "spent", "c1"), issued("c3"), issued("c4", "c1", "c3")}, []audit.Lost{lost(0, "spent"), lost(2, "c1")}},
+		{"late before spent", []audit.Event{issued("c5"), issued("c5", "spent")}, []audit.Lost{lost(1, "c5")}},
+		{"the first of a batch wins", []audit.Event{issued("d1"), issued("d1"), issued("d1")}, []audit.Lost{lost(1, "d1"), lost(2, "d1")}},
+		{"late by one of its keys", []audit.Event{issued("e1"), issued("e2", "e1"), issued("e2")}, []audit.Lost{lost(1, "e1"), lost(2, "e2")}},
+		{"late and spent", []audit.Event{issued("spent"), issued("spent")}, []audit.Lost{lost(0, "spent"), lost(1, "spent")}},
 		{"one event names a key twice", []audit.Event{issued("f1", "f1")}, nil},
 	} {
 		// In order: each case sees what the earlier ones have spent.
@@ -70,10 +77,10 @@ func TestWriteEvents(t *testing.T) {
 			if err != nil {
 				t.Fatalf("%s: %v", test.name, err)
 			}
-			if slices.Contains(test.want, i) {
-				e.Kind, e.Reason, e.JTI = audit.TokenRefused, e.ReplayReason, ""
+			if n := slices.IndexFunc(test.want, func(l audit.Lost) bool { return l.Event == i }); n >= 0 {
+				e.Kind, e.Reason, e.JTI = audit.TokenRefused, test.want[n].Reason, ""
 			}
-			e.Replay, e.ReplayReason = nil, ""
+			e.Replay = nil
 			if d := cmp.Diff(e, kept); d != "" {
 				t.Errorf("%s: event %d (-want +kept):\n%s", test.name, i, d)
 			}
@@ -116,7 +123,7 @@ func TestWriteEventsRace(t *testing.T) {
 				return
 			}
 			for i := range events {
-				if !slices.Contains(replayed, i) {
+				if !slices.ContainsFunc(replayed, func(l audit.Lost) bool { return l.Event == i }) {
 					wins[value[i]].Add(1)
 				}
 			}
@@ -156,7 +163,7 @@ func TestWriteEventsAborted(t *testing.T) {
 		t.Fatal(err)
 	}
 	type answer struct {
-		replayed []int
+		replayed []audit.Lost
 		err      error
 	}
 	answers := make(chan answer, 1)
@@ -221,7 +228,7 @@ func TestPurgeReplay(t *testing.T) {
 	if err != nil || n != 1 {
 		t.Errorf("purged %d, %v; want 1", n, err)
 	}
-	if got := write(t, db, issued("old"), issued("young")); !slices.Equal(got, []int{1}) {
+	if got := write(t, db, issued("old"), issued("young")); !slices.Equal(got, []audit.Lost{lost(1, "young")}) {
 		t.Errorf("replayed %v, want only the one that was kept", got)
 	}
 }
