@@ -1,7 +1,7 @@
 package jose
 
 // ParseForm is Parse without the claims: public vectors sign texts.
-func ParseForm(compact string) (*Token, error) { return parseForm(compact) }
+func ParseForm(compact string) (*Token, error) { return parseForm(compact, false) }
 
 // Signed is a token of which there is only a signature, for vectors that have
 // no more.

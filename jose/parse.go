@@ -16,7 +16,7 @@ const (
 
 // Parse reads a token without verifying it. The error is an *Error.
 func Parse(compact string) (*Token, error) {
-	t, err := parseForm(compact)
+	t, err := parseForm(compact, false)
 	if err != nil {
 		return nil, err
 	}
@@ -26,8 +26,9 @@ func Parse(compact string) (*Token, error) {
 	return t, nil
 }
 
-// parseForm reads all of a token but its claims.
-func parseForm(compact string) (*Token, error) {
+// parseForm reads all of a token but its claims. proof says that it is a proof
+// of possession, which brings its key along.
+func parseForm(compact string, proof bool) (*Token, error) {
 	header, payload, signature, err := split(compact)
 	if err != nil {
 		return nil, err
@@ -43,7 +44,7 @@ func parseForm(compact string) (*Token, error) {
 	if t.signature, err = decode(signature); err != nil {
 		return nil, err
 	}
-	if err := t.readHeader(string(rawHeader)); err != nil {
+	if err := t.readHeader(string(rawHeader), proof); err != nil {
 		return nil, err
 	}
 	// After alg, so that alg none (RFC 7518, Section 3.6) is called by its name.
@@ -84,14 +85,18 @@ func isJWE(compact string) bool {
 	return strings.Count(compact, ".") == 4 && compact[0] != '.'
 }
 
-// readHeader checks the header and takes alg, kid and typ out of it.
-func (t *Token) readHeader(raw string) error {
+// readHeader checks the header and takes alg, kid and typ out of it, and of a
+// proof its key.
+func (t *Token) readHeader(raw string, proof bool) error {
 	// A NUL is a matter of the members that we read: "none\u0000" is an
 	// algorithm that we do not take, not an odd text.
 	p := parser{text: raw, nul: true}
 	header, err := p.document()
 	if err != nil {
 		return &Error{Fault: FaultHeaderMalformed, Err: err} // RFC 7515, Section 5.2, step 3
+	}
+	if err := t.readEmbedded(header, proof); err != nil {
+		return err
 	}
 	if err := refuseMembers(header); err != nil {
 		return err

@@ -105,7 +105,13 @@ func readKey(raw []byte) (Key, error) {
 	if err != nil {
 		return Key{}, fmt.Errorf("malformed: %s", err.Error()) // a fault of the set, not of a token
 	}
+	return readMember(o)
+}
+
+// readMember is readKey of a key that has been parsed.
+func readMember(o Object) (Key, error) {
 	var key Key
+	var err error
 	if kid, has := o["kid"]; has {
 		if s, ok := kid.(string); !ok || !isName(s) {
 			return Key{}, errors.New("kid is no short printable string")

@@ -4,6 +4,7 @@ import (
 	"crypto"
 	"crypto/rand"
 	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strconv"
@@ -56,8 +57,30 @@ func (s *Signer) Sign(typ string, payload []byte) (compact string, err error) {
 		}
 		header = strconv.AppendQuote(append(header, `,"typ":`...), typ)
 	}
-	header = append(header, '}')
+	return s.compact(append(header, '}'), payload)
+}
 
+// SignProof makes a proof of possession of payload (RFC 9449, Section 4.2): a
+// compact token of type ProofType that names its key by the key itself.
+func (s *Signer) SignProof(payload []byte) (string, error) {
+	m, err := Key{Public: s.key.Public}.member()
+	if err != nil {
+		return "", err
+	}
+	m.Use = ""
+	header, err := json.Marshal(struct {
+		Typ string `json:"typ"`
+		Alg string `json:"alg"`
+		JWK member `json:"jwk"`
+	}{ProofType, s.key.Alg, m})
+	if err != nil {
+		return "", fmt.Errorf("jose: signing a proof: %w", err)
+	}
+	return s.compact(header, payload)
+}
+
+// compact signs header and payload.
+func (s *Signer) compact(header, payload []byte) (string, error) {
 	b64 := base64.RawURLEncoding
 	token := make([]byte, 0, b64.EncodedLen(len(header))+b64.EncodedLen(len(payload))+128)
 	token = b64.AppendEncode(token, header)

@@ -12,6 +12,8 @@
 //     no padding, no line breaks, no stray bits. No encryption.
 //   - Asymmetric algorithms alone; the key decides, not the token.
 //   - Nothing in a header is followed, and no extension of it is understood.
+//     VerifyProof alone reads a key there: of a DPoP proof, which proves that its
+//     maker has that key and nothing more.
 //   - JSON that every parser reads alike: no duplicate members, valid Unicode,
 //     no NUL, names compared byte by byte, numbers kept as they were written.
 //
@@ -32,6 +34,7 @@ type Token struct {
 
 	Claims Object
 
+	embedded  Key         // of a proof, as in the header
 	prints    thumbprints // of a certificate, as in the header
 	signed    string      // header and payload as they were signed
 	payload   []byte
